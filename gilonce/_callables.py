@@ -1,0 +1,106 @@
+"""What gilonce must know about a callable before it wraps it.
+
+The questions are those of `inspect`, which is not imported for them: it would make up
+most of the time that `import gilonce` takes.
+"""
+
+from __future__ import annotations
+
+from types import FunctionType, MethodType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+CO_OPTIMIZED = 0x01
+_CO_VARARGS = 0x04
+_CO_GENERATOR = 0x20
+_CO_COROUTINE = 0x80
+_CO_ASYNC_GENERATOR = 0x200
+
+
+def name_of(function: object) -> str:
+    """Return the qualified name, or for what has none the `repr`."""
+    name = getattr(function, "__qualname__", None)
+    return name if isinstance(name, str) else repr(function)
+
+
+def _is_partial(function: object) -> bool:
+    from functools import partial
+
+    return isinstance(function, partial)
+
+
+def binds(function: object) -> bool:
+    """Return whether `function`, found in a class, becomes a method of its instances."""
+    return hasattr(type(function), "__get__") and not (isinstance(function, MethodType) or _is_partial(function))
+
+
+def _code_flags(function: Any) -> int:
+    """Return the flags of the code that a call of `function` runs, 0 if there is none to see."""
+    while True:
+        if _is_partial(function):
+            function = function.func
+        elif isinstance(function, MethodType):
+            function = function.__func__
+        elif isinstance(function, FunctionType):
+            return function.__code__.co_flags
+        elif isinstance(function, type) or not isinstance(
+            call := getattr(type(function), "__call__", None), FunctionType
+        ):
+            return 0
+        else:
+            function = call
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Return whether a call of `function` returns a coroutine."""
+    # The mark is the one that inspect.markcoroutinefunction() leaves.
+    return bool(_code_flags(function) & _CO_COROUTINE) or hasattr(function, "_is_coroutine_mark")
+
+
+def is_generator_function(function: object) -> bool:
+    """Return whether a call of `function` returns a generator or an asynchronous one."""
+    return bool(_code_flags(function) & (_CO_GENERATOR | _CO_ASYNC_GENERATOR))
+
+
+def required_parameters(function: Any) -> tuple[list[str], list[str]]:
+    """Return the names of the positional and of the keyword-only parameters without a default.
+
+    As `inspect.signature` does, this follows `__wrapped__` to what a decorator wraps. Of a
+    callable written in C nothing is known, and nothing returned.
+    """
+    seen: set[int] = set()
+    while hasattr(function, "__wrapped__") and id(function) not in seen:
+        seen.add(id(function))
+        function = function.__wrapped__
+    if _is_partial(function):
+        positional, keyword_only = required_parameters(function.func)
+        given = function.keywords
+        return (
+            [name for name in positional[len(function.args) :] if name not in given],
+            [name for name in keyword_only if name not in given],
+        )
+    if isinstance(function, FunctionType):
+        code = function.__code__
+        names = code.co_varnames
+        defaults = len(function.__defaults__ or ())
+        keyword_defaults = function.__kwdefaults__ or {}
+        keywords = names[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        return (
+            list(names[: code.co_argcount - defaults]),
+            [name for name in keywords if name not in keyword_defaults],
+        )
+    maker: Any
+    if isinstance(function, type):
+        maker = getattr(function, "__init__", None)
+        if not isinstance(maker, FunctionType):
+            maker = function.__new__
+    elif isinstance(function, MethodType):
+        maker = function.__func__
+    else:
+        maker = getattr(type(function), "__call__", None)
+    if not isinstance(maker, FunctionType):
+        return [], []
+    positional, keyword_only = required_parameters(maker)
+    return positional[1:], keyword_only

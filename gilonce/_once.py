@@ -1,0 +1,239 @@
+"""`@once`: a callable that computes its value once.
+
+A call asks the cell, and the cell asks the function. Which cell that is follows from how
+the call was reached: the function's own, or, for a method, that of the instance or class.
+"""
+
+from __future__ import annotations
+
+from types import FunctionType, MethodType
+
+from ._bound import Definition
+from ._callables import binds, is_coroutine_function, is_generator_function, name_of, required_parameters
+from ._cell import GILOnceCell, check_discard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from ._bound import BoundCell
+    from ._cell import Discard
+
+
+def once(function: Any = None, /, *, discard: Discard = None) -> Any:
+    """Make a callable compute its value once, without ever blocking.
+
+    Threads that make the first call at the same time may each run the function; the first
+    to finish publishes its value, and every call, in every thread, returns that object.
+
+    One value is kept
+
+    * per process for a function, for a static method, and for any other callable, such
+      as a class or a `functools.partial`, which then works as a factory;
+    * per instance for a method, in the instance's `__dict__`: copies carry the value;
+    * per class for a class method, a subclass having its own.
+
+    `@once` may stand above or below `@classmethod` and `@staticmethod`. Every call of an
+    `async def` returns a coroutine, and all of them give the same value.
+
+    Parameters:
+        function: a callable without required parameters (a method's `self` aside).
+        discard: called with a value that lost the race; see `GILOnceCell`.
+
+    Returns:
+        An object that passes for `function`. Its `.cell` is the cell behind a function;
+        for a bound method, `obj.m.cell` and `Cls.m.cell` are those of the instance and
+        of the class. Without `function`, a decorator.
+
+    Raises:
+        TypeError: at decoration, for what cannot have one value: no callable, a generator
+            function, two or more required parameters. At a call, for any argument beyond
+            the instance, and for an instance that has no `__dict__`.
+        BaseException: at a call, whatever `function` raised, unchanged; the next call tries again.
+
+    Rust's `OnceCell` brought the idea to many; the cell is pyo3's `GILOnceCell`.
+
+    >>> @once
+    ... def answer():
+    ...     print("computing")
+    ...     return 42
+    >>> answer(), answer()
+    computing
+    (42, 42)
+    >>> answer.cell.take()
+    42
+    """
+    check_discard(discard, "once")
+    if function is None:
+        return lambda function: Once(function, discard)
+    return Once(function, discard)
+
+
+class Once:
+    """What `once` returns: the function's disguise over its cells."""
+
+    # `cell` stays unset where there is one per instance or class: to ask for it then ends
+    # in `__getattr__`. The `__dict__` is for what users and other decorators put there.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_binds_to",
+        "_definition",
+        "_function",
+        "_is_async",
+        "_takes_owner",
+        "cell",
+    )
+
+    def __init__(self, function: Any, discard: Discard) -> None:
+        kind = type(function) if isinstance(function, (classmethod, staticmethod)) else None
+        wrapped = function if kind is None else function.__func__
+        positional = _check(wrapped, owners=0 if kind is staticmethod else 1)
+        if kind is classmethod:
+            self._binds_to = "class"
+        elif kind is None and binds(wrapped):
+            self._binds_to = "instance"
+        else:
+            self._binds_to = "nothing"
+        self._takes_owner = self._binds_to == "class" or positional == 1
+        self._function = wrapped
+        self._is_async = is_coroutine_function(wrapped)
+        self._definition = Definition(wrapped, discard)
+        if not self._takes_owner:
+            self.cell = GILOnceCell(discard=discard)
+        self.__wrapped__ = wrapped
+        # Found in the class, these two would never reach `__getattr__`.
+        self.__module__: str = getattr(wrapped, "__module__", "")
+        self.__doc__ = getattr(wrapped, "__doc__", None)
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        if not args and not kwargs and not self._takes_owner:
+            return self._ask(self.cell, self._function)
+        if len(args) == 1 and not kwargs and self._takes_owner:
+            return self._ask_for(args[0])
+        name = name_of(self._function)
+        if not args and not kwargs:
+            raise TypeError(f"{name}() is a method with one value per instance or class: call it on one")
+        raise TypeError(
+            f"{name}() takes no arguments{' beyond the instance' if self._takes_owner else ''}, "
+            "because @once computes one value: one value per argument is what functools.cache is for"
+        )
+
+    def _ask_for(self, owner: object) -> Any:
+        return self._ask(self._definition.cell_of(owner), MethodType(self._function, owner))
+
+    def _ask(self, cell: GILOnceCell, initializer: Callable[[], Any]) -> Any:
+        return cell.aget_or_init(initializer) if self._is_async else cell.get_or_init(initializer)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        if self._binds_to == "class":
+            return BoundOnce(self, type(instance) if owner is None else owner)
+        if self._binds_to == "instance" and instance is not None:
+            return BoundOnce(self, instance)
+        return self
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        # A method whose parameters do not show, behind a decorator's `*args`, is
+        # recognised by standing in a class: `Cls.m(obj)` gives it its instance.
+        if self._binds_to == "instance" and not self._takes_owner:
+            self._takes_owner = True
+            del self.cell
+
+    # The disguise. What is not here is looked up in the function.
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "cell":
+            raise AttributeError(
+                f"{name_of(self._function)}() has one cell per instance or class, and this is neither: "
+                "use obj.m.cell or Cls.m.cell (from Python 3.13 on, a class method has a .cell "
+                "only where @once stands above @classmethod)",
+                name=name,
+                obj=self,
+            )
+        return getattr(self._function, name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return FunctionType if isinstance(self._function, FunctionType) else Once
+
+    def __repr__(self) -> str:
+        return f"<once {name_of(self._function)}>"
+
+    def __reduce__(self) -> Any:
+        # By name, as functions are pickled: the other process has its own value.
+        return self.__qualname__
+
+
+class _FromFunction:
+    """An attribute that a bound method takes from its function, and its class has itself."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return getattr(Once if instance is None else instance.__func__, self._name)
+
+
+class BoundOnce:
+    # What a lookup of a once method gives: a view, made anew each time, as a bound method is.
+
+    __slots__ = ("__func__", "__self__", "__weakref__")
+
+    __doc__ = _FromFunction("__doc__")
+    __module__ = _FromFunction("__module__")
+
+    def __init__(self, function: Once, owner: object) -> None:
+        self.__func__ = function
+        self.__self__ = owner
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:
+            return self.__func__(self.__self__, *args, **kwargs)
+        return self.__func__._ask_for(self.__self__)
+
+    @property
+    def cell(self) -> BoundCell:
+        return self.__func__._definition.cell_of(self.__self__)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__func__, name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return MethodType if isinstance(self.__func__._function, FunctionType) else BoundOnce
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not BoundOnce:
+            return NotImplemented
+        return self.__self__ is other.__self__ and self.__func__ is other.__func__
+
+    def __hash__(self) -> int:
+        return hash((id(self.__self__), self.__func__))
+
+    def __repr__(self) -> str:
+        return f"<once {name_of(self.__func__)} of {self.__self__!r}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self.__self__, self.__func__.__name__)
+
+
+def _check(function: object, owners: int) -> int:
+    """Return how many parameters `function` requires; raise TypeError if @once cannot wrap it."""
+    if not callable(function):
+        hint = ": for a lazy attribute use once_property" if isinstance(function, property) else ""
+        raise TypeError(f"@once takes a callable, not {function!r} ({type(function).__name__}){hint}")
+    name = name_of(function)
+    if is_generator_function(function):
+        raise TypeError(
+            f"@once cannot wrap the generator function {name}(): its one value would be an iterator "
+            "that the first caller exhausts. Return a list or a tuple instead"
+        )
+    positional, keyword_only = required_parameters(function)
+    if keyword_only or len(positional) > owners:
+        raise TypeError(
+            f"@once cannot wrap {name}(), which requires {', '.join(map(repr, positional + keyword_only))}: "
+            "it computes one value, from no argument but a method's instance or class. "
+            "One value per argument is what functools.cache is for"
+        )
+    return len(positional)

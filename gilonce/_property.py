@@ -1,0 +1,281 @@
+"""`once_property`: an attribute that is computed once, on first access.
+
+A read that finds no value asks a cell, and the cell asks the function. Which cell that is
+depends on what was decorated, and is decided once, when decorating: see `once_property`.
+"""
+
+from __future__ import annotations
+
+from types import GenericAlias, MemberDescriptorType, MethodType
+
+from ._bound import Definition, InstanceCell, SlotCell
+from ._callables import is_coroutine_function, name_of
+from ._cell import EMPTY, GILOnceCell, check_discard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import Any, ClassVar
+
+    from ._bound import BoundCell
+    from ._cell import Discard
+
+
+class once_property:  # noqa: N801 - a decorator, named as `property` and `cached_property` are
+    """A lazy attribute: computed on first access, then an attribute like any other.
+
+    Threads that make the first access at the same time may each run the function; the
+    first to finish publishes its value, and every access, in every thread, gives that object.
+
+    One value is kept
+
+    * per instance for a function. It is stored in the instance's `__dict__` under the
+      attribute's own name, so that later reads cost nothing extra. `del obj.x` forgets
+      it, `obj.x = value` sets it;
+    * per class for a `classmethod`, a subclass having its own: a lazy class attribute,
+      read from the class or an instance;
+    * per process for a `staticmethod`.
+
+    On an `async def`, `await obj.x` gives the value, as often as one likes.
+
+    An override may use `super().x`: the base's value is kept too, apart from the override's.
+
+    Parameters:
+        function: called with the instance (the class, nothing) to compute the value.
+        slot: the name of a declared slot in which to store instead, for a class with
+            `__slots__`. Read and assign through the property, not the slot.
+        discard: called with a value that lost the race; see `GILOnceCell`.
+
+    Returns:
+        The descriptor or, without `function`, a decorator.
+
+    Raises:
+        TypeError: at decoration, if `function` is not callable; at class creation, for two
+            names or two properties that name one slot; at access, for no name, no writable
+            `__dict__`, or no such slot.
+        BaseException: at access, whatever `function` raised; the next access tries again.
+
+    The idea is `functools.cached_property`'s; the cell is pyo3's `GILOnceCell`.
+
+    >>> class Circle:
+    ...     def __init__(self, radius):
+    ...         self.radius = radius
+    ...     @once_property
+    ...     def area(self):
+    ...         print("computing")
+    ...         return 3 * self.radius ** 2
+    >>> circle = Circle(2)
+    >>> circle.area, circle.area
+    computing
+    (12, 12)
+    """
+
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)
+
+    attrname: str | None
+    func: Callable[..., Any]
+
+    def __new__(cls, function: Any = None, /, *, slot: str | None = None, discard: Discard = None) -> Any:
+        check_discard(discard, cls.__name__)
+        if slot is not None and not isinstance(slot, str):
+            raise TypeError(f"{cls.__name__}(slot=...) takes the name of a slot, not {slot!r}")
+        if function is None:
+            return lambda function: cls(function, slot=slot, discard=discard)
+        return super().__new__(_kind_of(cls, function, slot))
+
+    def __init__(self, function: Any, /, *, slot: str | None = None, discard: Discard = None) -> None:
+        self.func = getattr(function, "__func__", function)
+        self.attrname = None
+        self.__doc__ = getattr(self.func, "__doc__", None)
+        self.__module__ = getattr(self.func, "__module__", "")
+        # As an attribute of its own, because @abstractmethod above us sets it.
+        if getattr(self.func, "__isabstractmethod__", False):
+            self.__isabstractmethod__ = True
+        self._slot = slot
+        self._is_async = is_coroutine_function(self.func)
+        self._definition = Definition(self.func, discard)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if self.attrname is None:
+            self.attrname = name
+            self._definition.what = f"{name!r} property"
+        elif name != self.attrname:
+            raise TypeError(
+                f"Cannot assign the same {self._type_name()} to two different names "
+                f"({self.attrname!r} and {name!r})."
+            )
+        for other_name, other in owner.__dict__.items():
+            if self._slot is not None and other is not self and getattr(other, "_slot", None) == self._slot:
+                raise TypeError(
+                    f"{owner.__name__}.{name} and {owner.__name__}.{other_name} both name the slot "
+                    f"{self._slot!r}: each needs a slot of its own"
+                )
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        return self._ask(self._cell_of(instance), MethodType(self.func, instance))
+
+    def _ask(self, cell: GILOnceCell, initializer: Callable[[], Any]) -> Any:
+        return Awaiting(cell, initializer) if self._is_async else cell.get_or_init(initializer)
+
+    def _cell_of(self, instance: Any) -> BoundCell:
+        """Return the cell of `instance`."""
+        name = self._name()
+        for cls in type(instance).__mro__:
+            if name in cls.__dict__:
+                if cls.__dict__[name] is self:
+                    return InstanceCell(self._definition, instance, name)
+                break
+        # An override is at work and has reached us through super(): the attribute's own
+        # name is where its value will go, so ours stays apart.
+        return InstanceCell(self._definition, instance, self._definition.key)
+
+    def _name(self) -> str:
+        if self.attrname is None:
+            raise TypeError(
+                f"Cannot use {self._type_name()} instance without calling __set_name__ on it. "
+                f"Define {name_of(self.func)}() in the class body, or call __set_name__(cls, name) after assigning it"
+            )
+        return self.attrname
+
+    def _type_name(self) -> str:
+        # The kinds below are no names that a user knows.
+        return next(cls for cls in type(self).__mro__ if cls not in _KINDS).__name__
+
+
+class _Assignable(once_property):
+    """A property whose value is not under its own name, so that it sees to assignment too."""
+
+    def _cell_of(self, instance: Any) -> BoundCell:
+        self._name()
+        if self._slot is None:
+            return InstanceCell(self._definition, instance, self._definition.key)
+        return SlotCell(self._definition, instance, self._member_for(instance))
+
+    def __set__(self, instance: object, value: Any) -> None:
+        self._cell_of(instance).assign(value)
+
+    def __delete__(self, instance: object) -> None:
+        if self._cell_of(instance).take(EMPTY) is EMPTY:
+            raise AttributeError(self._name(), name=self._name(), obj=instance)
+
+    def _member_for(self, instance: object) -> Any:
+        """Return the slot's descriptor; raise TypeError if there is none, or an override has it too."""
+        cls = type(instance)
+        overrides, member = self._find(cls)
+        if member is None:
+            raise TypeError(
+                f"No slot {self._slot!r} on {cls.__name__!r} instance to cache {self._definition.what}. "
+                f"Add {self._slot!r} to the __slots__ of {cls.__name__!r}"
+            )
+        for override in overrides:
+            if isinstance(override, _Assignable) and override._find(cls)[1] is member:
+                raise TypeError(
+                    f"{name_of(override.func)}() overrides {name_of(self.func)}() and uses it, but both name "
+                    f"the slot {self._slot!r} of {member.__objclass__.__name__!r}: each needs a slot of its own"
+                )
+        return member
+
+    def _find(self, cls: type) -> tuple[list[object], Any]:
+        """Return what overrides this property in `cls`, and the descriptor of its slot.
+
+        The slot is the one that the class which has the property sees, for a subclass may
+        declare another of that name; if it sees none, as in a mixin, the subclass's. Both
+        are looked up afresh: remembered here, they would keep the subclass alive.
+        """
+        slot = self._slot or ""
+        if slot.startswith("__") and not slot.endswith("__"):
+            mangled = {f"_{base.__name__.lstrip('_')}{slot}" for base in cls.__mro__} | {slot}
+        else:
+            mangled = {slot}
+        overrides: list[object] = []
+        member = None
+        found = False
+        for base in cls.__mro__:
+            entries = base.__dict__
+            if not found:
+                entry = entries.get(self._name())
+                found = entry is self
+                if entry is not None and not found:
+                    overrides.append(entry)
+            candidate = next((entries[name] for name in mangled if name in entries), None)
+            if isinstance(candidate, MemberDescriptorType) and (member is None or found):
+                member = candidate
+                if found:
+                    break
+        return overrides, member
+
+
+class _PerClass(once_property):
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        cls = type(instance) if owner is None else owner
+        return self._ask(self._definition.cell_of(cls), MethodType(self.func, cls))
+
+
+class _PerProcess(once_property):
+    def __init__(self, function: Any, /, *, slot: str | None = None, discard: Discard = None) -> None:
+        super().__init__(function, slot=slot, discard=discard)
+        self._cell = GILOnceCell(discard=discard)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self._ask(self._cell, self.func)
+
+
+_KINDS = (_Assignable, _PerClass, _PerProcess)
+
+
+def _kind_of(cls: type[once_property], function: object, slot: str | None) -> type[once_property]:
+    """Return the class of the descriptor for `function`."""
+    kind: type[once_property] = once_property
+    if isinstance(function, classmethod):
+        kind = _PerClass
+    elif isinstance(function, staticmethod):
+        kind = _PerProcess
+    elif not callable(function):
+        raise TypeError(f"{cls.__name__} takes a callable, not {function!r} ({type(function).__name__})")
+    elif slot is not None or is_coroutine_function(function):
+        kind = _Assignable
+    if slot is not None and kind is not _Assignable:
+        raise TypeError(
+            f"{cls.__name__}(slot={slot!r}) cannot wrap a {type(function).__name__}: "
+            "a slot belongs to an instance, and this value does not"
+        )
+    if cls is once_property or issubclass(cls, kind):
+        return kind if cls is once_property else cls
+    # A user's subclass: its methods come first, then those of the kind.
+    return type(cls.__name__, (cls, kind), {"__module__": cls.__module__, "__qualname__": cls.__qualname__})
+
+
+class Awaiting:
+    """What an `async def` property gives: awaited as often as one likes, or run as one task.
+
+    It has the methods of a coroutine, by which `asyncio.run` and `create_task` take it for
+    one, but begins nothing until it is awaited or sent to: to look at the attribute and
+    turn away leaves no coroutine that was never awaited.
+    """
+
+    __slots__ = ("_cell", "_coroutine", "_initializer")
+
+    def __init__(self, cell: GILOnceCell, initializer: Callable[[], Any]) -> None:
+        self._cell = cell
+        self._initializer = initializer
+        self._coroutine: Any = None
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._cell.aget_or_init(self._initializer).__await__()
+
+    def _begun(self) -> Any:
+        if self._coroutine is None:
+            self._coroutine = self._cell.aget_or_init(self._initializer)
+        return self._coroutine
+
+    def send(self, value: Any) -> Any:
+        return self._begun().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._begun().throw(*error)
+
+    def close(self) -> None:
+        if self._coroutine is not None:
+            self._coroutine.close()

@@ -1,0 +1,260 @@
+"""The proxy that `lazy_global` returns: wrapt's, with the special methods that wrapt leaves out.
+
+This is the only module that imports wrapt, and the first `lazy_global()` call is what
+imports this module.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+import os
+import sys
+
+from wrapt import BaseObjectProxy
+
+from ._callables import name_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+    from typing import Any
+
+    from ._cell import GILOnceCell
+
+
+class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
+    # No docstring: it would be found where the real object's is looked for.
+
+    def __init__(self, factory: Callable[[], Any], cell: GILOnceCell, namespace: dict[str, Any] | None) -> None:
+        super().__init__(None)
+        self._self_factory = factory
+        self._self_cell = cell
+        self._self_namespace = namespace
+
+    # wrapt's hooks for a lazy proxy: the first says by being there that the object is yet
+    # to be made, the second is called for it. wrapt keeps what it returns. Threads that
+    # race here are given one object by the cell, so it does not matter whose is kept.
+
+    def __wrapped_factory__(self) -> Any:
+        try:
+            return self._self_factory()
+        except AttributeError as error:
+            raise RuntimeError(
+                f"the factory {name_of(self._self_factory)}() of a lazy_global raised AttributeError: {error}"
+            ) from error
+
+    def __wrapped_get__(self) -> Any:
+        value = self._self_cell.get_or_init(self.__wrapped_factory__)
+        self.__wrapped__ = value
+        self._self_is_made = True
+        if self._self_namespace is not None and self._self_cell.final:
+            _reify(self, value, self._self_namespace)
+        return value
+
+    _self_is_made = False
+
+    def __repr__(self) -> str:
+        if self._self_is_made or self._self_cell.is_set():
+            return repr(self.__wrapped__)
+        return f"<lazy_global: {name_of(self._self_factory)}() not yet called>"
+
+    # A copy or a pickle is the real object's. `getitem` is how pickle is told to make just
+    # an object: reading it back needs no gilonce.
+
+    def __copy__(self) -> Any:
+        return copy.copy(self.__wrapped__)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return copy.deepcopy(self.__wrapped__, memo)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return operator.getitem, ((self.__wrapped__,), 0)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return self.__reduce__()
+
+    # What does not support `with` is told so by the interpreter, not by an AttributeError.
+
+    def __enter__(self) -> Any:
+        wrapped = self.__wrapped__
+        if not _has_all(wrapped, "__enter__", "__exit__"):
+            with wrapped:
+                pass
+        return wrapped.__enter__()
+
+    def __aenter__(self) -> Any:
+        wrapped = self.__wrapped__
+        if not _has_all(wrapped, "__aenter__", "__aexit__"):
+            _enter(wrapped).send(None)
+        return wrapped.__aenter__()
+
+
+def _has_all(wrapped: object, *names: str) -> bool:
+    return all(hasattr(type(wrapped), name) for name in names)
+
+
+async def _enter(wrapped: Any) -> None:
+    async with wrapped:
+        pass
+
+
+def _in_place(operate: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    # wrapt's own put the result into the proxy, which others hold. The result itself is
+    # what the real object's operator gives: a new number, or the same list, extended.
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(other, BaseObjectProxy):
+            other = other.__wrapped__
+        return operate(self.__wrapped__, other)
+
+    return method
+
+
+for _name in "add and concat floordiv lshift matmul mod mul or pow rshift sub truediv xor".split():
+    if _name != "concat":
+        setattr(LazyProxy, f"__i{_name}__", _in_place(getattr(operator, f"i{_name}")))
+
+
+# The special methods by whose presence on the type Python tells kinds of objects apart.
+# Each ends in the operation itself, so that the real object's error is the error.
+
+
+def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+    return self.__wrapped__(*args, **kwargs)
+
+
+def _iter(self: Any) -> Iterator[Any]:
+    return iter(self.__wrapped__)
+
+
+def _next(self: Any) -> Any:
+    return next(self.__wrapped__)
+
+
+def _length_hint(self: Any) -> int:
+    return operator.length_hint(self.__wrapped__)
+
+
+def _aiter(self: Any) -> AsyncIterator[Any]:
+    return aiter(self.__wrapped__)
+
+
+def _anext(self: Any) -> Any:
+    return anext(self.__wrapped__)
+
+
+async def _awaited(wrapped: Any) -> Any:
+    return await wrapped
+
+
+def _await(self: Any) -> Generator[Any, Any, Any]:
+    return _awaited(self.__wrapped__).__await__()
+
+
+def _fspath(self: Any) -> Any:
+    return os.fspath(self.__wrapped__)
+
+
+def _buffer(self: Any, flags: int) -> memoryview:
+    return memoryview(self.__wrapped__)
+
+
+def _get(self: Any, instance: object, owner: type | None = None) -> Any:
+    wrapped = self.__wrapped__
+    if not hasattr(type(wrapped), "__get__"):
+        return wrapped
+    return type(wrapped).__get__(wrapped, instance, owner)
+
+
+def _set(self: Any, instance: object, value: Any) -> None:
+    self.__wrapped__.__set__(instance, value)
+
+
+def _delete(self: Any, instance: object) -> None:
+    self.__wrapped__.__delete__(instance)
+
+
+def _set_name(self: Any, owner: type, name: str) -> None:
+    self.__wrapped__.__set_name__(owner, name)
+
+
+_ALWAYS: dict[str, Callable[..., Any]] = {
+    "__call__": _call,
+    "__iter__": _iter,
+    "__next__": _next,
+    "__length_hint__": _length_hint,
+    "__aiter__": _aiter,
+    "__anext__": _anext,
+    "__await__": _await,
+    "__fspath__": _fspath,
+    "__get__": _get,
+}
+if sys.version_info >= (3, 12):
+    _ALWAYS["__buffer__"] = _buffer
+
+# Only for an interface that has them: with `__set__` the proxy would take assignments
+# away from the instances of a class in whose body it stands as a plain value, and with
+# `__set_name__` that class's creation would touch it.
+_ON_REQUEST: dict[str, Callable[..., Any]] = {"__set__": _set, "__delete__": _delete, "__set_name__": _set_name}
+_OPTIONAL = {**_ALWAYS, **_ON_REQUEST}
+
+#: The proxy classes by the special methods they have; one is made for every combination in use.
+_classes: dict[tuple[str, ...], type[LazyProxy]] = {}
+
+
+def _class_with(names: tuple[str, ...]) -> type[LazyProxy]:
+    try:
+        return _classes[names]
+    except KeyError:
+        namespace = {name: _OPTIONAL[name] for name in names}
+        return _classes.setdefault(names, type("LazyProxy", (LazyProxy,), namespace))
+
+
+_with_all = _class_with(tuple(_ALWAYS))
+
+
+def _methods_of(interface: type) -> tuple[str, ...]:
+    """Return which of the special methods instances of `interface` have."""
+    found = {}
+    for cls in reversed(interface.__mro__):
+        entries = cls.__dict__
+        # None in the place of a special method says that there is none.
+        found.update({name: entries[name] is not None for name in _OPTIONAL.keys() & entries.keys()})
+    return tuple([name for name in _OPTIONAL if found.get(name)])
+
+
+def _implied_interface(factory: Any) -> type | None:
+    if isinstance(factory, type):
+        return factory
+    try:
+        annotation = factory.__annotations__["return"]
+    except Exception:
+        # No annotations, or, where they are evaluated late, none that can be.
+        return None
+    # By `type()`, for in Python 3.10 `isinstance(list[int], type)` is true.
+    if not issubclass(type(annotation), type) or annotation is object:
+        return None
+    if annotation.__name__ == "Any" and annotation.__module__ in ("typing", "typing_extensions"):
+        return None
+    return annotation  # type: ignore[no-any-return]
+
+
+def make_proxy(
+    factory: Callable[[], Any], interface: type | None, cell: GILOnceCell, namespace: dict[str, Any] | None
+) -> LazyProxy:
+    """Return a proxy for what `factory` makes, to be put in its own place in `namespace` when touched."""
+    if interface is None:
+        interface = _implied_interface(factory)
+    proxy_class = _with_all if interface is None else _class_with(_methods_of(interface))
+    return proxy_class(factory, cell, namespace)
+
+
+def _reify(proxy: object, value: object, namespace: dict[str, Any]) -> None:
+    """Put `value` wherever `namespace` has `proxy`."""
+    # `copy` is one operation of the interpreter, so no other thread changes the dict that
+    # is looped over. Between `is` and the store, on a build with a GIL, there is no point
+    # at which CPython switches threads, so a name that was rebound stays so. Without a
+    # GIL a rebinding in just that moment can be lost, as between any two assignments.
+    for name, bound in namespace.copy().items():
+        if bound is proxy and namespace.get(name) is proxy:
+            namespace[name] = value

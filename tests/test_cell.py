@@ -1,0 +1,484 @@
+"""GILOnceCell: what the laws leave to be said, method by method."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import gc
+import pickle
+import sys
+import textwrap
+import threading
+import weakref
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from support import WATCHDOG, drive, race, run_threads
+
+
+def test_an_empty_cell_gives_the_default_and_runs_nothing(gilonce: ModuleType) -> None:
+    """`get` never runs anything."""
+    cell = gilonce.GILOnceCell()
+    assert cell.get() is None
+    assert cell.get("default") == cell.get(default="default") == "default"
+    assert not cell.is_set()
+
+
+def test_a_value_that_is_none_is_not_taken_for_empty(gilonce: ModuleType) -> None:
+    """`None` is a value like any other, for every method."""
+    cell = gilonce.GILOnceCell()
+    cell.set(None)
+    assert cell.is_set()
+    assert cell.get("default") is None
+    assert cell.get_or_init(list) is None
+    assert drive(cell.aget_or_init(list)) is None
+    with pytest.raises(gilonce.AlreadySetError):
+        cell.set(1)
+    assert cell.take("default") is None
+    assert cell.take("default") == "default"
+
+
+def test_a_rejected_object_comes_back_in_the_error(gilonce: ModuleType) -> None:
+    """`set` on a full cell hands the object back, and `discard` is not called."""
+    discarded: list[object] = []
+    cell = gilonce.GILOnceCell(discard=discarded.append)
+    cell.set("first")
+    rejected = object()
+    with pytest.raises(gilonce.AlreadySetError, match=r"already holds a 'str' object.*take\(\)") as caught:
+        cell.set(rejected)
+    assert caught.value.value is rejected
+    assert isinstance(caught.value, RuntimeError)
+    assert cell.get() == "first"
+    assert discarded == []
+
+
+def test_setting_the_same_object_twice_is_an_error_too(gilonce: ModuleType) -> None:
+    """A cell is written once, whatever is written."""
+    cell = gilonce.GILOnceCell()
+    cell.set("same")
+    with pytest.raises(gilonce.AlreadySetError):
+        cell.set("same")
+
+
+def test_the_error_survives_pickling(gilonce: ModuleType) -> None:
+    """An error raised in a process pool arrives whole."""
+    error = pickle.loads(pickle.dumps(gilonce.AlreadySetError("message", [1])))
+    assert (str(error), error.value) == ("message", [1])
+
+
+@pytest.mark.parametrize("value", [None, "shared", 7])
+def test_of_threads_that_set_one_object_exactly_one_succeeds(gilonce: ModuleType, value: object) -> None:
+    """Who wrote is known even when all write the same object."""
+    for _ in range(200):
+        cell = gilonce.GILOnceCell()
+        outcomes = race(lambda cell=cell: cell.set(value), 4)
+        assert sum(outcome is None for outcome in outcomes) == 1
+
+
+def test_set_against_an_initializer_in_progress_wins(gilonce: ModuleType) -> None:
+    """The first write wins, whoever makes it; the initializer's value is discarded."""
+    entered, leave = threading.Event(), threading.Event()
+    discarded: list[object] = []
+    cell = gilonce.GILOnceCell(discard=discarded.append)
+
+    def initializer() -> str:
+        entered.set()
+        assert leave.wait(WATCHDOG)
+        return "initialized"
+
+    def setter() -> str:
+        assert entered.wait(WATCHDOG)
+        cell.set("set")
+        leave.set()
+        return "set"
+
+    assert run_threads(lambda: cell.get_or_init(initializer), setter) == ["set", "set"]
+    assert discarded == ["initialized"]
+
+
+def test_of_threads_that_take_exactly_one_has_the_value(gilonce: ModuleType) -> None:
+    """`take` gives a value away once."""
+    for _ in range(200):
+        cell = gilonce.GILOnceCell()
+        cell.set("value")
+        assert sorted(race(lambda cell=cell: cell.take("nothing"), 4)) == ["nothing"] * 3 + ["value"]
+
+
+def test_a_reader_that_races_with_take_sees_the_old_value_or_an_empty_cell(gilonce: ModuleType) -> None:
+    """A racing `take` breaks nothing: no half-freed object, no foreign one."""
+    cell = gilonce.GILOnceCell()
+    rounds = 3000
+    seen: set[type] = set()
+
+    class Value:
+        def __init__(self) -> None:
+            self.whole = True
+
+    def reader() -> None:
+        for _ in range(rounds):
+            value = cell.get()
+            seen.add(type(value))
+            assert value is None or value.whole
+            assert cell.get_or_init(Value).whole
+
+    def taker() -> None:
+        for _ in range(rounds):
+            value = cell.take()
+            assert value is None or value.whole
+
+    assert run_threads(reader, reader, taker) == [None] * 3
+    assert seen <= {Value, type(None)}
+
+
+@pytest.mark.parametrize("initializer", [None, 3, "name"])
+def test_what_cannot_be_called_is_refused_even_by_a_full_cell(gilonce: ModuleType, initializer: object) -> None:
+    """A wrong initializer is a TypeError on every call, not only on the first."""
+    cell = gilonce.GILOnceCell()
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"initializer must be callable.*use set\(\)"):
+            cell.get_or_init(initializer)
+        with pytest.raises(TypeError, match="initializer must be callable"):
+            drive(cell.aget_or_init(initializer))
+        cell.get_or_init(list)
+
+
+def test_discard_must_be_callable(gilonce: ModuleType) -> None:
+    """`discard=3` is refused at once, by the class's name."""
+    with pytest.raises(TypeError, match=r"GILOnceCell\(discard=\.\.\.\) takes a callable.*not 3 \(int\)"):
+        gilonce.GILOnceCell(discard=3)
+
+
+def test_the_report_on_a_failed_discard_is_the_interpreters_own(
+    gilonce: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the default hook, a failed discard is printed as a failed finalizer is."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+
+    def discard_badly(value: object) -> None:
+        raise ValueError("stuck")
+
+    cell = gilonce.GILOnceCell(discard=discard_badly)
+    assert cell.get_or_init(lambda: cell.set("first") or "second") == "first"
+    printed = capsys.readouterr().err
+    assert "discard_badly" in printed
+    assert "ValueError: stuck" in printed
+
+
+def test_the_report_reaches_a_hook_where_the_interpreter_has_no_type_for_it(
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without CPython's own report type, the hook gets an object with the same attributes."""
+    cell_module = sys.modules["gilonce._cell"]
+    reports: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", reports.append)
+    monkeypatch.setattr(cell_module, "tuple", type("tuple", (), {"__subclasses__": list}), raising=False)
+    error = ValueError("stuck")
+    cell_module.report_unraisable(error, "source")
+    (report,) = reports
+    assert (report.exc_type, report.exc_value, report.exc_traceback) == (ValueError, error, None)
+    assert (report.err_msg, report.object) == (None, "source")
+
+
+# import_attr
+
+
+def test_an_attribute_is_imported_once(gilonce: ModuleType) -> None:
+    """`import_attr` gives what the import statement gives, and keeps it."""
+    cell = gilonce.GILOnceCell()
+    assert cell.import_attr("collections", "OrderedDict") is cell.import_attr("nowhere", "nothing")
+
+
+def test_a_submodule_can_be_imported_as_an_attribute(gilonce: ModuleType) -> None:
+    """`from package import submodule` works, so `import_attr` does."""
+    sys.modules.pop("xml.dom", None)
+    assert gilonce.GILOnceCell().import_attr("xml", "dom").__name__ == "xml.dom"
+
+
+def test_what_is_not_there_raises_what_import_raises(gilonce: ModuleType) -> None:
+    """The errors are those of the import statement, and leave the cell empty."""
+    cell = gilonce.GILOnceCell()
+    with pytest.raises(ModuleNotFoundError, match="No module named 'nowhere_at_all'"):
+        cell.import_attr("nowhere_at_all", "x")
+    with pytest.raises(ImportError, match="cannot import name 'no_such_name' from 'textwrap'") as ours:
+        cell.import_attr("textwrap", "no_such_name")
+    with pytest.raises(ImportError) as pythons:
+        exec("from textwrap import no_such_name", {})
+    assert str(ours.value) == str(pythons.value)
+    assert (ours.value.name, ours.value.path) == (pythons.value.name, pythons.value.path)
+    with pytest.raises(ImportError, match=r"cannot import name 'x' from 'sys' \(unknown location\)"):
+        cell.import_attr("sys", "x")
+    assert not cell.is_set()
+
+
+def test_an_attribute_of_a_module_that_lacks_it_lazily_is_imported_by_its_getattr(
+    gilonce: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module's own `__getattr__` is asked, as by the import statement."""
+    (tmp_path / "with_getattr.py").write_text("def __getattr__(name): return name.upper()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert gilonce.GILOnceCell().import_attr("with_getattr", "word") == "WORD"
+
+
+# aget_or_init
+
+
+def test_tasks_of_one_loop_share_a_value_and_never_wait_for_each_other(gilonce: ModuleType) -> None:
+    """Eight tasks all start connecting; the first to finish serves them all, in any order."""
+    discarded: list[object] = []
+    cell = gilonce.GILOnceCell(discard=discarded.append)
+
+    async def main() -> list[object]:
+        inside = 0
+        everyone = asyncio.Event()
+
+        async def connect() -> object:
+            nonlocal inside
+            inside += 1
+            if inside == 8:
+                everyone.set()
+            await everyone.wait()
+            return object()
+
+        return await asyncio.gather(*(cell.aget_or_init(connect) for _ in range(8)))
+
+    got = asyncio.run(main())
+    assert len(set(map(id, got))) == 1
+    assert len(discarded) == 7
+
+
+def test_cancelling_one_task_leaves_the_others_alone(gilonce: ModuleType) -> None:
+    """A cancelled task takes nobody's value along."""
+    cell = gilonce.GILOnceCell()
+
+    async def main() -> object:
+        started, go = asyncio.Event(), asyncio.Event()
+
+        async def slow() -> str:
+            started.set()
+            await go.wait()
+            return "slow"
+
+        async def fast() -> str:
+            return "fast"
+
+        task = asyncio.create_task(cell.aget_or_init(slow))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not cell.is_set()
+        return await cell.aget_or_init(fast)
+
+    assert asyncio.run(main()) == "fast"
+
+
+def test_loops_in_several_threads_share_a_value(gilonce: ModuleType) -> None:
+    """A cell belongs to no loop."""
+    cell = gilonce.GILOnceCell()
+
+    async def make() -> object:
+        await asyncio.sleep(0)
+        return object()
+
+    got = race(lambda: asyncio.run(cell.aget_or_init(make)), 4)
+    assert len(set(map(id, got))) == 1
+
+
+def test_an_awaitable_from_discard_is_awaited(gilonce: ModuleType) -> None:
+    """`discard=client.aclose`, as it were: what must be awaited to close is awaited."""
+    closed: list[object] = []
+
+    async def aclose(value: object) -> None:
+        await asyncio.sleep(0)
+        closed.append(value)
+
+    cell = gilonce.GILOnceCell(discard=aclose)
+
+    async def outrun() -> str:
+        cell.set("first")
+        return "second"
+
+    assert asyncio.run(cell.aget_or_init(outrun)) == "first"
+    assert closed == ["second"]
+
+
+def test_a_failing_asynchronous_discard_is_unraisable(gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law 4 holds for what `discard` raises when awaited."""
+    reports: list[BaseException] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda report: reports.append(report.exc_value))
+    error = ValueError("stuck")
+
+    async def aclose(value: object) -> None:
+        raise error
+
+    cell = gilonce.GILOnceCell(discard=aclose)
+
+    async def outrun() -> str:
+        cell.set("first")
+        return "second"
+
+    assert asyncio.run(cell.aget_or_init(outrun)) == "first"
+    assert reports == [error]
+
+
+def test_a_cancellation_while_discarding_is_the_tasks_own(gilonce: ModuleType) -> None:
+    """To swallow a cancellation would make the task immortal."""
+
+    async def main() -> None:
+        closing = asyncio.Event()
+
+        async def aclose(value: object) -> None:
+            closing.set()
+            await asyncio.Event().wait()
+
+        cell = gilonce.GILOnceCell(discard=aclose)
+
+        async def outrun() -> str:
+            cell.set("first")
+            return "second"
+
+        task = asyncio.create_task(cell.aget_or_init(outrun))
+        await closing.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert cell.get() == "first"
+
+    asyncio.run(main())
+
+
+# repr, copies, and what else an object can do
+
+
+def test_repr_shows_the_value_or_that_there_is_none(gilonce: ModuleType) -> None:
+    """`<GILOnceCell: empty>` or the value, also of a cell that holds itself."""
+    cell = gilonce.GILOnceCell()
+    assert repr(cell) == "<GILOnceCell: empty>"
+    cell.set("value")
+    assert repr(cell) == "<GILOnceCell: 'value'>"
+    cell.take()
+    cell.set([cell])
+    assert repr(cell) == "<GILOnceCell: [<GILOnceCell: ...>]>"
+
+
+def test_copies_are_cells_of_their_own(gilonce: ModuleType) -> None:
+    """`copy` has the same object, `deepcopy` a copy of it, and neither is tied to the original."""
+    cell = gilonce.GILOnceCell(discard=print)
+    for make in (copy.copy, copy.deepcopy):
+        empty = make(cell)
+        assert not empty.is_set()
+        empty.set("mine")
+        assert not cell.is_set()
+        assert empty._discard is print
+    cell.set(["value"])
+    assert copy.copy(cell).get() is cell.get()
+    deep = copy.deepcopy(cell).get()
+    assert deep == ["value"]
+    assert deep is not cell.get()
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickling_keeps_the_value_or_that_there_is_none(gilonce: ModuleType, protocol: int) -> None:
+    """A pickled cell comes back full or empty, as it was, under every protocol."""
+    cell = gilonce.GILOnceCell()
+    assert not pickle.loads(pickle.dumps(cell, protocol)).is_set()
+    cell.set(None)
+    assert pickle.loads(pickle.dumps(cell, protocol)).get("default") is None
+
+
+def test_a_value_may_refer_to_the_cell_that_is_copied(gilonce: ModuleType) -> None:
+    """Cycles through a cell survive `deepcopy` and pickle."""
+    cell = gilonce.GILOnceCell()
+    cell.set([cell])
+    for copied in (copy.deepcopy(cell), pickle.loads(pickle.dumps(cell))):
+        assert copied is not cell
+        assert copied.get() == [copied]
+
+
+def test_deepcopy_does_not_copy_what_discard_belongs_to(gilonce: ModuleType) -> None:
+    """`discard=pool.close` goes on closing into the one pool."""
+    discarded: list[object] = []
+    copied = copy.deepcopy(gilonce.GILOnceCell(discard=discarded.append))
+    copied.get_or_init(lambda: copied.set("first") or "second")
+    assert discarded == ["second"]
+
+
+def test_a_cell_is_weakly_referenced_and_collected(gilonce: ModuleType) -> None:
+    """A cell whose value refers back to it is garbage like any cycle."""
+    cell = gilonce.GILOnceCell()
+    cell.set([cell])
+    gone = weakref.ref(cell)
+    del cell
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_cell_has_a_type_parameter_at_runtime(gilonce: ModuleType) -> None:
+    """`GILOnceCell[int]` is written in annotations and may be called."""
+    alias = gilonce.GILOnceCell[int]
+    assert (alias.__origin__, alias.__args__) == (gilonce.GILOnceCell, (int,))
+    assert type(alias()) is gilonce.GILOnceCell
+
+
+def test_a_subclass_is_named_and_copied_as_itself(gilonce: ModuleType) -> None:
+    """`type(self)` is kept by `copy` and shown by `repr`."""
+
+    class Named(gilonce.GILOnceCell):  # type: ignore[name-defined, misc]
+        pass
+
+    assert repr(Named()) == "<Named: empty>"
+    assert type(copy.copy(Named())) is Named
+
+
+def test_a_cell_is_final(gilonce: ModuleType) -> None:
+    """A value, once set, is the value for everyone: a surface may keep it elsewhere."""
+    assert gilonce.GILOnceCell().final is True
+
+
+def test_an_interrupt_in_an_initializer_leaves_everything_usable(gilonce: ModuleType) -> None:
+    """Ctrl-C while loading: the program may go on, or try again."""
+    import _thread  # noqa: PLC0415
+    import signal  # noqa: PLC0415
+
+    cell = gilonce.GILOnceCell()
+
+    def interrupted() -> None:
+        _thread.interrupt_main()
+        while True:
+            pass
+
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            cell.get_or_init(interrupted)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert not cell.is_set()
+    assert cell.get_or_init(lambda: "again") == "again"
+
+
+def test_importing_runs_outside_of_any_lock_of_ours(
+    gilonce: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module that, while imported, starts a thread which needs the same cell is no deadlock."""
+    source = """
+        import threading
+        from builtins import the_cell
+        def other():
+            global got
+            got = the_cell.get_or_init(lambda: "from the thread")
+        thread = threading.Thread(target=other, daemon=True)
+        thread.start()
+        thread.join(30)
+        value = "from the import"
+    """
+    (tmp_path / "starts_a_thread.py").write_text(textwrap.dedent(source))
+    monkeypatch.syspath_prepend(tmp_path)
+    cell = gilonce.GILOnceCell()
+    monkeypatch.setattr("builtins.the_cell", cell, raising=False)
+    try:
+        assert cell.import_attr("starts_a_thread", "value") == "from the thread"
+    finally:
+        sys.modules.pop("starts_a_thread", None)

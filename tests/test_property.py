@@ -1,0 +1,748 @@
+"""once_property: where the value is kept, per what, overriding, and the errors."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import dataclasses
+import functools
+import gc
+import itertools
+import pickle
+import sys
+import warnings
+import weakref
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import attrs
+import pytest
+from support import drive, run_python
+
+
+@pytest.fixture
+def circle(gilonce: ModuleType) -> Any:
+    """A class with a lazy attribute, which counts how often it is computed."""
+
+    class Circle:
+        computed = 0
+
+        @gilonce.once_property
+        def area(self) -> list[int]:
+            """The area."""
+            type(self).computed += 1
+            return [314]
+
+    return Circle
+
+
+# Per instance, in the `__dict__`
+
+
+def test_the_value_is_an_attribute_under_its_own_name(circle: Any) -> None:
+    """After the first read the instance has a plain attribute, and nothing else."""
+    it = circle()
+    area = it.area
+    assert vars(it) == {"area": area}
+    assert it.area is area
+    assert circle.computed == 1
+
+
+def test_del_forgets_and_assignment_sets(circle: Any) -> None:
+    """As with `functools.cached_property`."""
+    it = circle()
+    it.area = 3
+    assert it.area == 3
+    del it.area
+    assert it.area == [314]
+    del it.area
+    with pytest.raises(AttributeError, match="area"):
+        del it.area
+
+
+def test_the_class_gives_the_descriptor_with_the_functions_documentation(gilonce: ModuleType, circle: Any) -> None:
+    """`Cls.x` is the once_property, as `functools.cached_property` would be."""
+    assert isinstance(circle.area, gilonce.once_property)
+    assert circle.area.__doc__ == "The area."
+    assert circle.area.__module__ == __name__
+    assert circle.area.attrname == "area"
+    assert circle.area.func(circle()) == [314]
+    assert gilonce.once_property[int, str].__origin__ is gilonce.once_property
+
+
+def test_an_explicit_get_reads_what_is_there(circle: Any) -> None:
+    """`__get__` on an instance that has the value computes nothing."""
+    it = circle()
+    assert circle.area.__get__(it, circle) is it.area
+    assert circle.computed == 1
+
+
+def test_an_attribute_with_a_mangled_name_is_kept_under_it(gilonce: ModuleType) -> None:
+    """`__x` in a class body is `_Cls__x`, here as everywhere."""
+
+    class Private:
+        @gilonce.once_property
+        def __secret(self) -> object:
+            return object()
+
+        def read(self) -> object:
+            return self.__secret
+
+    it = Private()
+    assert it.read() is it.read() is vars(it)["_Private__secret"]
+
+
+def test_patching_an_attribute_puts_everything_back(circle: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mock.patch.object` and `monkeypatch.setattr`, on the instance and on the class."""
+    descriptor = vars(circle)["area"]
+    it = circle()
+    with mock.patch.object(it, "area", "patched"):
+        assert it.area == "patched"
+    assert it.area == [314]
+    with mock.patch.object(circle, "area", "patched"):
+        assert circle().area == "patched"
+    assert vars(circle)["area"] is descriptor
+    with monkeypatch.context() as patch:
+        patch.setattr(it, "area", "patched")
+        assert it.area == "patched"
+    with monkeypatch.context() as patch:
+        patch.setattr(circle, "area", "patched")
+        assert circle().area == "patched"
+    assert vars(circle)["area"] is descriptor
+    assert it.area == circle().area == [314]
+
+
+def test_a_frozen_dataclass_has_lazy_attributes(gilonce: ModuleType) -> None:
+    """Frozen is what the program may not assign; a lazy value is none of its assignments."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Point:
+        x: int
+
+        @gilonce.once_property
+        def doubled(self) -> list[int]:
+            return [2 * self.x]
+
+    point = Point(3)
+    assert point.doubled is point.doubled
+    assert point == Point(3)
+    assert hash(point) == hash(Point(3))
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_an_abstract_property_stays_abstract(gilonce: ModuleType, above: bool) -> None:
+    """`@abstractmethod` counts, above and below; an override makes the class concrete."""
+
+    def x(self: object) -> int:
+        return 1
+
+    decorated = gilonce.once_property(abstractmethod(x)) if above else abstractmethod(gilonce.once_property(x))
+    base = type("Base", (ABC,), {"x": decorated})
+    with pytest.raises(TypeError, match="abstract"):
+        base()
+    assert type("Concrete", (base,), {"x": gilonce.once_property(lambda self: 1)})().x == 1
+
+
+# Overriding
+
+
+def test_an_override_that_calls_super_keeps_both_values_apart(gilonce: ModuleType) -> None:
+    """The base's value is not frozen into the derived name, and is computed once per instance."""
+    calls: list[str] = []
+
+    class Base:
+        @gilonce.once_property
+        def x(self) -> list[str]:
+            calls.append("base")
+            return ["base"]
+
+    class Derived(Base):
+        @gilonce.once_property
+        def x(self) -> list[str]:
+            calls.append("derived")
+            return [*super().x, *super().x, "derived"]
+
+    it = Derived()
+    assert it.x is it.x
+    assert it.x == ["base", "base", "derived"]
+    assert super(Derived, it).x is super(Derived, it).x
+    assert calls == ["derived", "base"]
+    plain = Base()
+    assert plain.x == ["base"]
+    assert vars(plain) == {"x": ["base"]}
+
+
+def test_an_override_by_another_kind_of_property_leaves_the_base_lazy(gilonce: ModuleType) -> None:
+    """Overridden by `property`, the base's value is still computed once per instance."""
+    calls: list[str] = []
+
+    class Base:
+        @gilonce.once_property
+        def x(self) -> int:
+            calls.append("base")
+            return 1
+
+    class Derived(Base):
+        @property
+        def x(self) -> int:
+            return super().x + 1
+
+    it = Derived()
+    assert [it.x, it.x] == [2, 2]
+    assert calls == ["base"]
+
+
+def test_three_levels_and_a_diamond_each_keep_their_own(gilonce: ModuleType) -> None:
+    """Every definition along the MRO has a value of its own."""
+
+    def make(name: str, *bases: type) -> type:
+        class Local(*bases):  # type: ignore[misc]
+            @gilonce.once_property
+            def x(self) -> list[str]:
+                return [name, *getattr(super(), "x", [])]
+
+        return Local
+
+    base = make("base")
+    left, right = make("left", base), make("right", base)
+    assert make("bottom", left, right)().x == ["bottom", "left", "right", "base"]
+
+
+# Per class, static, async
+
+
+def test_a_classmethod_is_a_lazy_class_attribute(gilonce: ModuleType) -> None:
+    """One value per class, read from the class or an instance; a subclass has its own."""
+
+    class Base:
+        @gilonce.once_property
+        @classmethod
+        def table(cls) -> list[type]:
+            return [cls]
+
+    class Derived(Base):
+        pass
+
+    class Overriding(Base):
+        @gilonce.once_property
+        @classmethod
+        def table(cls) -> list[Any]:
+            return ["own", *super().table]
+
+    assert Base.table is Base.table is Base().table
+    assert (Base.table, Derived.table) == ([Base], [Derived])
+    assert Overriding.table == ["own", Overriding]
+    assert Overriding.table is Overriding().table
+
+
+def test_a_base_class_keeps_no_subclass_alive(gilonce: ModuleType) -> None:
+    """Even where the value per class refers to the class."""
+    source = """
+import gc, weakref
+from gilonce import once_property
+class Base:
+    __slots__ = ("_x",)
+    @once_property
+    @classmethod
+    def me(cls): return cls
+    @once_property(slot="_x")
+    def x(self): return type(self)
+class Derived(Base): pass
+assert Derived.me is Derived is Derived().x
+gone = weakref.ref(Derived)
+del Derived
+gc.collect()
+assert gone() is None
+"""
+    run_python(source, gilonce)
+
+
+def test_a_staticmethod_has_one_value_for_all(gilonce: ModuleType) -> None:
+    """Class, subclass and instance read the same object."""
+
+    class Base:
+        @gilonce.once_property
+        @staticmethod
+        def pool() -> object:
+            return object()
+
+    class Derived(Base):
+        pass
+
+    assert Base.pool is Derived.pool is Base().pool
+
+
+def test_an_async_property_is_awaited_as_often_as_one_likes(gilonce: ModuleType) -> None:
+    """Computed once per instance; the attribute itself may be kept and awaited again."""
+
+    class Client:
+        @gilonce.once_property
+        async def session(self) -> object:
+            await asyncio.sleep(0)
+            return object()
+
+        @gilonce.once_property
+        @classmethod
+        async def pool(cls) -> list[type]:
+            return [cls]
+
+    async def main() -> None:
+        client = Client()
+        kept = client.session
+        one = await kept
+        assert one is await kept is await client.session is await asyncio.create_task(client.session)
+        assert one is not await Client().session
+        assert await Client.pool is await client.pool
+
+    asyncio.run(main())
+    client = Client()
+    assert asyncio.run(client.session) is asyncio.run(client.session)
+
+
+def test_looking_at_an_async_property_leaves_no_coroutine_behind(gilonce: ModuleType) -> None:
+    """`hasattr` begins nothing, so nothing complains of never having been awaited."""
+
+    class Client:
+        @gilonce.once_property
+        async def session(self) -> object:
+            return object()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert hasattr(Client(), "session")
+        Client().session.close()
+        gc.collect()
+
+
+def test_an_async_property_may_be_thrown_into_and_closed_as_a_coroutine(gilonce: ModuleType) -> None:
+    """Run as a task, it can be cancelled, and leaves nothing set."""
+
+    class Client:
+        @gilonce.once_property
+        async def session(self) -> object:
+            await asyncio.Event().wait()
+            return object()
+
+    async def main() -> None:
+        client = Client()
+        task = asyncio.create_task(client.session)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        begun = client.session
+        begun.send(None)
+        begun.close()
+        with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+            begun.send(None)
+        client.session = "assigned"
+        assert await client.session == "assigned"
+
+    asyncio.run(main())
+
+
+def test_an_async_property_is_assigned_and_deleted_like_any(gilonce: ModuleType) -> None:
+    """`obj.x = v` is what awaiting gives; `del obj.x` forgets it."""
+
+    class Client:
+        @gilonce.once_property
+        async def session(self) -> str:
+            return "computed"
+
+    client = Client()
+    client.session = "assigned"
+    assert drive(client.session) == "assigned"
+    del client.session
+    assert drive(client.session) == "computed"
+    del client.session
+    with pytest.raises(AttributeError, match="session"):
+        del client.session
+
+
+# In a slot
+
+
+def test_a_slot_holds_the_value_instead(gilonce: ModuleType) -> None:
+    """Computed, set and deleted through the property; the slot holds the plain value."""
+
+    class Slotted:
+        __slots__ = ("_x",)
+
+        @gilonce.once_property(slot="_x")
+        def x(self) -> list[int]:
+            return []
+
+    it = Slotted()
+    assert it.x is it.x is it._x
+    it.x = None
+    assert it.x is None
+    del it.x
+    assert it.x == []
+    del it.x
+    with pytest.raises(AttributeError, match="x"):
+        del it.x
+
+
+def test_a_private_slot_is_found_under_its_mangled_name(gilonce: ModuleType) -> None:
+    """`slot="__x"` names what `__slots__ = ("__x",)` declares."""
+
+    class Slotted:
+        __slots__ = ("__x",)
+
+        @gilonce.once_property(slot="__x")
+        def x(self) -> list[int]:
+            return []
+
+    it = Slotted()
+    assert it.x is it.x
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="slots=True is new in 3.10")
+@pytest.mark.parametrize("frozen", [True, False])
+def test_slotted_dataclasses_have_lazy_attributes(gilonce: ModuleType, frozen: bool) -> None:
+    """The class is made anew by the decorator, and the property with it; frozen does not matter."""
+
+    class Lazy:
+        __slots__ = ("_doubled",)
+
+    @dataclasses.dataclass(slots=True, frozen=frozen)
+    class Point(Lazy):
+        x: int
+
+        @gilonce.once_property(slot="_doubled")
+        def doubled(self) -> list[int]:
+            return [2 * self.x]
+
+    point = Point(3)
+    assert point.doubled is point.doubled
+    assert point.doubled == [6]
+    assert not hasattr(point, "__dict__")
+    assert point == Point(3)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_slotted_attrs_classes_have_lazy_attributes(gilonce: ModuleType, frozen: bool) -> None:
+    """attrs makes the class anew too."""
+
+    @attrs.define(frozen=frozen)
+    class Point:
+        x: int
+        _doubled: Any = attrs.field(init=False, repr=False, eq=False)
+
+        @gilonce.once_property(slot="_doubled")
+        def doubled(self) -> list[int]:
+            return [2 * self.x]
+
+        @gilonce.once_property
+        @classmethod
+        def origin(cls) -> Point:
+            return cls(0)
+
+    point = Point(3)
+    assert point.doubled is point.doubled
+    assert point.doubled == [6]
+    assert Point.origin is Point.origin
+    assert not hasattr(point, "__dict__")
+
+
+def test_an_async_property_may_live_in_a_slot(gilonce: ModuleType) -> None:
+    """`slot=` on an `async def`: the slot holds the awaited value."""
+
+    class Slotted:
+        __slots__ = ("_x",)
+
+        @gilonce.once_property(slot="_x")
+        async def x(self) -> list[int]:
+            return []
+
+    it = Slotted()
+    assert drive(it.x) is drive(it.x) is it._x
+
+
+def test_a_mixin_uses_the_slot_of_the_class_that_declares_it(gilonce: ModuleType) -> None:
+    """A property may stand in a base without slots of its own, used by several classes."""
+
+    class Mixin:
+        __slots__ = ()
+
+        @gilonce.once_property(slot="_x")
+        def x(self) -> list[str]:
+            return [type(self).__name__]
+
+    class One(Mixin):
+        __slots__ = ("_x",)
+
+    class Two(Mixin):
+        __slots__ = ("_x",)
+
+    one, two = One(), Two()
+    assert one.x is one.x
+    assert (one.x, two.x) == (["One"], ["Two"])
+
+
+def test_an_override_with_a_slot_of_its_own_keeps_both_values_apart(gilonce: ModuleType) -> None:
+    """Under another name, or the same name declared again."""
+    calls: list[str] = []
+
+    class Base:
+        __slots__ = ("_x",)
+
+        @gilonce.once_property(slot="_x")
+        def x(self) -> list[str]:
+            calls.append("base")
+            return ["base"]
+
+    class Other(Base):
+        __slots__ = ("_y",)
+
+        @gilonce.once_property(slot="_y")
+        def x(self) -> list[str]:
+            return [*super().x, *super().x, "other"]
+
+    class Again(Base):
+        __slots__ = ("_x",)
+
+        @gilonce.once_property(slot="_x")
+        def x(self) -> list[str]:
+            return [*super().x, *super().x, "again"]
+
+    for cls in (Other, Again):
+        calls.clear()
+        it = cls()
+        assert it.x is it.x
+        assert it.x == ["base", "base", cls.__name__.lower()]
+        assert calls == ["base"]
+
+
+def test_an_override_that_shares_the_slot_and_calls_super_is_told_so(gilonce: ModuleType) -> None:
+    """There is no room for two values in one slot; without `super()` there is no need."""
+
+    class Base:
+        __slots__ = ("_x",)
+
+        @gilonce.once_property(slot="_x")
+        def x(self) -> int:
+            return 1
+
+    class Plain(Base):
+        __slots__ = ()
+
+        @gilonce.once_property(slot="_x")
+        def x(self) -> int:
+            return 2
+
+    class Calling(Base):
+        __slots__ = ()
+
+        @gilonce.once_property(slot="_x")
+        def x(self) -> int:
+            return super().x + 1
+
+    assert Plain().x == 2
+    with pytest.raises(TypeError, match=r"Calling\.x\(\) overrides .*Base\.x\(\).*slot '_x' of 'Base'.*its own"):
+        Calling().x  # noqa: B018
+
+
+# Copies
+
+
+def test_copies_carry_the_value_and_nothing_shared(
+    gilonce: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`copy`, `deepcopy` and pickle see plain values: in the `__dict__`, and the base's too."""
+    source = """
+from gilonce import once_property
+class Base:
+    @once_property
+    def x(self): return ["base"]
+    @once_property
+    async def y(self): return ["awaited"]
+class Derived(Base):
+    @once_property
+    def x(self): return [*super().x, "derived"]
+"""
+    name = f"properties_in_a_module_{next(serial)}"
+    (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = __import__(name)
+    it = module.Derived()
+    assert (it.x, drive(it.y)) == (["base", "derived"], ["awaited"])
+    assert vars(it) == {"x": it.x, f"{name}.Base.x()": ["base"], f"{name}.Base.y()": ["awaited"]}
+    for copied in (copy.copy(it), copy.deepcopy(it), pickle.loads(pickle.dumps(it))):
+        assert vars(copied) == vars(it)
+        del copied.x
+        assert "x" in vars(it)
+    del sys.modules[name]
+
+
+#: A second import of one module would be a second definition of its functions.
+serial = itertools.count()
+
+
+def test_a_value_that_refers_to_its_instance_is_collected_with_it(gilonce: ModuleType) -> None:
+    """A plain cycle, which the garbage collector knows."""
+
+    class Node:
+        @gilonce.once_property
+        def me(self) -> Node:
+            return self
+
+    node = Node()
+    assert node.me is node
+    gone = weakref.ref(node)
+    del node
+    gc.collect()
+    assert gone() is None
+
+
+# Subclasses of once_property
+
+
+def test_a_subclass_keeps_its_own_methods_for_every_kind(gilonce: ModuleType) -> None:
+    """A user's subclass is the type of what its decorator makes, and its `__get__` is asked first."""
+
+    class Loud(gilonce.once_property):  # type: ignore[name-defined, misc]
+        def __get__(self, instance: object, owner: type | None = None) -> Any:
+            value = super().__get__(instance, owner)
+            return value if value is self else ("loud", value)
+
+    class Owner:
+        __slots__ = ("__dict__", "_slotted")
+
+        @Loud
+        def plain(self) -> int:
+            return 1
+
+        @Loud(slot="_slotted")
+        def slotted(self) -> int:
+            return 2
+
+        @Loud
+        @classmethod
+        def of_class(cls) -> int:
+            return 3
+
+    it = Owner()
+    assert (it.plain, it.plain) == (("loud", 1), 1)
+    assert it.slotted == it.slotted == ("loud", 2)
+    it.slotted = 5
+    assert it.slotted == ("loud", 5)
+    assert Owner.of_class == ("loud", 3)
+    for name in ("plain", "slotted", "of_class"):
+        assert isinstance(vars(Owner)[name], Loud)
+    assert type(vars(Owner)["slotted"]).__qualname__ == Loud.__qualname__
+
+
+# Errors
+
+
+@pytest.mark.parametrize("thing", [3, "name"])
+def test_what_is_not_callable_is_refused(gilonce: ModuleType, thing: object) -> None:
+    """At decoration, by name."""
+    with pytest.raises(TypeError, match=r"once_property takes a callable, not .* \((int|str)\)"):
+        gilonce.once_property(thing)
+
+
+def test_wrong_arguments_to_the_decorator_are_refused(gilonce: ModuleType) -> None:
+    """`slot` is a name, `discard` a callable, and both are checked before any function comes."""
+    with pytest.raises(TypeError, match=r"once_property\(slot=\.\.\.\) takes the name of a slot, not 3"):
+        gilonce.once_property(slot=3)
+    with pytest.raises(TypeError, match=r"once_property\(discard=\.\.\.\) takes a callable"):
+        gilonce.once_property(discard=3)
+
+
+@pytest.mark.parametrize("kind", [classmethod, staticmethod])
+def test_a_slot_is_for_values_of_instances(gilonce: ModuleType, kind: Any) -> None:
+    """A value per class or process does not fit into an instance's slot."""
+    with pytest.raises(TypeError, match=rf"slot='_x'\) cannot wrap a {kind.__name__}"):
+        gilonce.once_property(slot="_x")(kind(lambda *args: 1))
+
+
+def test_a_class_without_a_dict_is_told_to_name_a_slot(gilonce: ModuleType) -> None:
+    """The error says what to add, and the function has not run."""
+
+    class Slotted:
+        __slots__ = ()
+
+        @gilonce.once_property
+        def x(self) -> int:
+            raise AssertionError("must not run")
+
+    with pytest.raises(TypeError, match=r"No '__dict__' attribute on 'Slotted' instance to cache 'x' property.*slot='"):
+        Slotted().x  # noqa: B018
+
+
+def test_a_dict_that_cannot_be_written_is_a_type_error(gilonce: ModuleType) -> None:
+    """A metaclass's instances have one; the message points to classmethod."""
+
+    class Meta(type):
+        @gilonce.once_property
+        def x(cls) -> int:
+            raise AssertionError("must not run")
+
+    class Owner(metaclass=Meta):
+        pass
+
+    with pytest.raises(TypeError, match=r"__dict__' attribute on 'Meta' instance does not support item assignment"):
+        Owner.x  # noqa: B018
+
+
+@pytest.mark.parametrize("declared", ["nothing", "a plain attribute"])
+def test_a_slot_that_is_not_there_is_a_type_error(gilonce: ModuleType, declared: str) -> None:
+    """The error names slot, class and attribute."""
+
+    class Owner:
+        if declared == "a plain attribute":
+            _x = 1
+
+        @gilonce.once_property(slot="_x")
+        def x(self) -> int:
+            raise AssertionError("must not run")
+
+    with pytest.raises(TypeError, match=r"No slot '_x' on 'Owner' instance to cache 'x' property.*__slots__"):
+        Owner().x  # noqa: B018
+
+
+def class_creation_error() -> Any:
+    """Expect a TypeError, which before 3.12 arrives as the cause of a RuntimeError."""
+    return pytest.raises((TypeError, RuntimeError))
+
+
+def message_of(caught: Any) -> str:
+    return str(caught.value if isinstance(caught.value, TypeError) else caught.value.__cause__)
+
+
+def test_two_names_are_a_type_error(gilonce: ModuleType) -> None:
+    """As with `functools.cached_property`; the same name in two classes is fine."""
+    shared = gilonce.once_property(lambda self: 1)
+    with class_creation_error() as caught:
+        type("Owner", (), {"a": shared, "b": shared})
+    assert message_of(caught) == "Cannot assign the same once_property to two different names ('a' and 'b')."
+    one, two = type("One", (), {"a": shared}), type("Two", (), {"a": shared})
+    assert one().a == two().a == 1
+
+
+def test_two_properties_on_one_slot_are_a_type_error(gilonce: ModuleType) -> None:
+    """Each would read the other's value."""
+    first, second = (gilonce.once_property(slot="_x")(lambda self: 1) for _ in range(2))
+    with class_creation_error() as caught:
+        type("Owner", (), {"__slots__": ("_x",), "a": first, "b": second})
+    assert "both name the slot '_x'" in message_of(caught)
+
+
+@pytest.mark.parametrize("slot", [None, "_x"])
+def test_no_name_is_a_type_error_that_says_what_to_call(gilonce: ModuleType, slot: str | None) -> None:
+    """Assigned to a class after the fact, the property does not know its name."""
+
+    class Owner:
+        __slots__ = ("__dict__", "_x")
+
+    Owner.x = gilonce.once_property(functools.partial(lambda self: 1), slot=slot)  # type: ignore[attr-defined]
+    with pytest.raises(TypeError, match="Cannot use once_property instance without calling __set_name__ on it") as hit:
+        Owner().x  # type: ignore[attr-defined]  # noqa: B018
+    assert "__set_name__(cls, name)" in str(hit.value)
+    Owner.x.__set_name__(Owner, "x")  # type: ignore[attr-defined]
+    assert Owner().x == 1  # type: ignore[attr-defined]

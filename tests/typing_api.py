@@ -1,0 +1,710 @@
+"""What a user's types are: read by mypy --strict and pyright, never called.
+
+A line with two ignores is one that both checkers must refuse: an ignore that is not needed is itself an error.
+"""
+# Needs mypy's --strict --warn-unreachable, and pyright's enableTypeIgnoreComments = false.
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=true
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import functools
+import sqlite3
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from typing_extensions import Self, assert_type
+
+import gilonce
+from gilonce import AlreadySetError, GILOnceCell, lazy_global, once, once_property
+
+X = TypeVar("X")
+
+
+class Config:
+    port: int = 0
+
+
+class SubConfig(Config): ...
+
+
+def discard_int(value: int) -> None: ...
+def discard_any(value: object) -> None: ...
+def load() -> int:
+    return 1
+
+
+async def aload() -> int:
+    return 1
+
+
+def module() -> None:
+    assert_type(gilonce.__version__, str)
+    assert_type(gilonce.__implementation__, Literal["native", "python"])
+
+
+# --- GILOnceCell
+
+
+def cell_methods(cell: GILOnceCell[int]) -> None:
+    assert_type(GILOnceCell[int](), GILOnceCell[int])
+    assert_type(GILOnceCell(discard=discard_int), GILOnceCell[int])
+    assert_type(GILOnceCell[int](discard=discard_any), GILOnceCell[int])
+    GILOnceCell[str](discard=discard_int)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    annotated: GILOnceCell[Config] = GILOnceCell()
+    assert_type(annotated.get(), Config | None)
+    assert_type(cell.get(), int | None)
+    assert_type(cell.get(None), int | None)
+    assert_type(cell.get("none"), int | str)
+    assert_type(cell.get(default=0), int)
+    assert_type(cell.get_or_init(load), int)
+    assert_type(cell.get_or_init(lambda: 3), int)
+    cell.get_or_init(str)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    cell.set(3)
+    cell.set("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(cell.take(), int | None)
+    assert_type(cell.take("none"), int | str)
+    assert_type(cell.take(default=0), int)
+    assert_type(cell.import_attr("sys", "maxsize"), int)
+    assert_type(cell.is_set(), bool)
+    assert_type(copy.copy(cell), GILOnceCell[int])
+    assert_type(copy.deepcopy(cell), GILOnceCell[int])
+    try:
+        cell.set(4)
+    except AlreadySetError as error:
+        as_runtime_error: RuntimeError = error
+        assert_type(error.value, object)
+        raise as_runtime_error
+
+
+async def cell_async(cell: GILOnceCell[int], awaitable: Callable[[], Awaitable[int]]) -> None:
+    assert_type(await cell.aget_or_init(aload), int)
+    assert_type(await cell.aget_or_init(awaitable), int)
+    await cell.aget_or_init(load)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# --- @once on functions and other callables
+
+
+@once
+def plain() -> int:
+    return 1
+
+
+@once(discard=discard_int)
+def plain_discard() -> int:
+    return 1
+
+
+@once(discard=discard_any)
+def plain_discard_any() -> int:
+    return 1
+
+
+@once(discard=lambda connection: connection.close())
+def plain_discard_lambda() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:")
+
+
+@once(discard=sqlite3.Connection.close)
+def plain_discard_method() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:")
+
+
+@once()
+def plain_empty() -> int:
+    return 1
+
+
+@once
+def optional(port: int = 0) -> int:
+    return port
+
+
+@once
+def nothing() -> None: ...
+
+
+@once
+async def coroutine() -> int:
+    return 1
+
+
+@once(discard=discard_int)
+async def coroutine_discard() -> int:
+    return 1
+
+
+def functions() -> None:
+    assert_type(plain(), int)
+    assert_type(plain.cell, GILOnceCell[int])
+    assert_type(plain.cell.take(), int | None)
+    plain.cell.set(3)
+    plain.cell.set("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    plain(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    plain(port=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(plain.__wrapped__(), int)
+    assert_type(plain.__name__, str)
+    assert_type(plain.__qualname__, str)
+    assert_type(plain.__module__, str)
+    assert_type(plain.__doc__, str | None)
+    dependency: Callable[[], int] = plain
+    assert_type(dependency(), int)
+
+    assert_type(plain_discard(), int)
+    assert_type(plain_discard.cell, GILOnceCell[int])
+    plain_discard.cell.set("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    plain_discard(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(plain_discard_any(), int)
+    assert_type(plain_discard_any.cell, GILOnceCell[int])
+    assert_type(plain_discard_lambda(), sqlite3.Connection)
+    assert_type(plain_discard_method(), sqlite3.Connection)
+    assert_type(plain_empty(), int)
+
+    assert_type(optional(), int)
+    optional(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(nothing.cell, GILOnceCell[None])
+
+    once(discard=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    once(3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+async def async_functions() -> None:
+    assert_type(await coroutine(), int)
+    assert_type(coroutine.cell, GILOnceCell[int])
+    coroutine.cell.set(3)
+    coroutine.cell.set("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await coroutine(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    made: Coroutine[Any, Any, int] = coroutine()
+    assert_type(await asyncio.create_task(coroutine()), int)
+    assert_type(await coroutine_discard(), int)
+    assert_type(coroutine_discard.cell, GILOnceCell[int])
+    await made
+
+
+def factories() -> None:
+    assert_type(once(threading.Lock)(), threading.Lock)
+    assert_type(once(threading.Lock).cell, GILOnceCell[threading.Lock])
+    assert_type(once(Config)(), Config)
+    assert_type(once(Config).cell, GILOnceCell[Config])
+    assert_type(once(dict[str, int])(), dict[str, int])
+    assert_type(once(functools.partial(int, "3"))(), int)
+    assert_type(once(functools.partial(int, "3")).cell, GILOnceCell[int])
+    assert_type(once(lambda: 3)(), int)
+    assert_type(once(Config, discard=discard_any)(), Config)
+    assert_type(once(discard=discard_any)(Config)(), Config)
+    assert_type(once(discard=discard_any)(functools.partial(int, "3")).cell, GILOnceCell[int])
+    once(Config)(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+# --- @once in classes
+
+
+class Methods:
+    @once
+    def method(self) -> int:
+        return 1
+
+    @once
+    async def amethod(self) -> int:
+        return 1
+
+    @once
+    def me(self) -> Self:
+        return self
+
+    @once
+    @classmethod
+    def above(cls) -> int:
+        return 1
+
+    @classmethod
+    @once
+    def below(cls) -> int:
+        return 1
+
+    @once
+    @classmethod
+    async def aabove(cls) -> int:
+        return 1
+
+    @classmethod
+    @once
+    async def abelow(cls) -> int:
+        return 1
+
+    @classmethod
+    @once
+    def singleton(cls) -> Self:
+        return cls()
+
+    @once
+    @staticmethod
+    def static_above() -> int:
+        return 1
+
+    @staticmethod
+    @once
+    def static_below() -> int:
+        return 1
+
+    lock = once(threading.Lock)
+
+
+class MethodsDiscard:
+    @once(discard=discard_int)
+    def method(self) -> int:
+        return 1
+
+    @once(discard=discard_int)
+    async def amethod(self) -> int:
+        return 1
+
+    @once(discard=discard_any)
+    def me(self) -> Self:
+        return self
+
+    @once(discard=discard_int)
+    @classmethod
+    def above(cls) -> int:
+        return 1
+
+    @classmethod
+    @once(discard=discard_int)
+    def below(cls) -> int:
+        return 1
+
+    @once(discard=discard_int)
+    @classmethod
+    async def aabove(cls) -> int:
+        return 1
+
+    @classmethod
+    @once(discard=discard_int)
+    async def abelow(cls) -> int:
+        return 1
+
+    @once(discard=discard_int)
+    @staticmethod
+    def static_above() -> int:
+        return 1
+
+    @staticmethod
+    @once(discard=discard_int)
+    def static_below() -> int:
+        return 1
+
+
+class MethodsChild(Methods):
+    @once
+    def method(self) -> int:
+        return super().method() + 1
+
+    @once
+    @classmethod
+    def above(cls) -> int:
+        return super().above() + 1
+
+    @classmethod
+    @once
+    def below(cls) -> int:
+        return super().below() + 1
+
+
+class MethodsDiscardChild(MethodsDiscard): ...
+
+
+def methods(obj: Methods, child: MethodsChild) -> None:
+    assert_type(obj.method(), int)
+    assert_type(child.method(), int)
+    assert_type(Methods.method(obj), int)
+    assert_type(MethodsChild.method(child), int)
+    assert_type(obj.method.cell, GILOnceCell[int])
+    assert_type(child.method.cell, GILOnceCell[int])
+    assert_type(obj.method.__wrapped__(obj), int)
+    assert_type(Methods.method.__name__, str)
+    assert_type(Methods.method.__qualname__, str)
+    obj.method.cell.set("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    obj.method(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Methods.method(obj, 3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Methods.method.cell  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+
+    assert_type(obj.me(), Methods)
+    assert_type(child.me(), MethodsChild)
+    assert_type(child.me.cell, GILOnceCell[MethodsChild])
+
+    assert_type(Methods.above(), int)
+    assert_type(MethodsChild.above(), int)
+    assert_type(obj.above(), int)
+    assert_type(child.above(), int)
+    assert_type(Methods.above.cell, GILOnceCell[int])
+    assert_type(MethodsChild.above.cell, GILOnceCell[int])
+    assert_type(obj.above.cell, GILOnceCell[int])
+    Methods.above.cell.set("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Methods.above(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    obj.above(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+    assert_type(Methods.below(), int)
+    assert_type(MethodsChild.below(), int)
+    assert_type(obj.below(), int)
+    assert_type(child.below(), int)
+    assert_type(Methods.below.cell, GILOnceCell[int])
+    assert_type(MethodsChild.below.cell, GILOnceCell[int])
+    assert_type(obj.below.cell, GILOnceCell[int])
+    Methods.below.cell.set("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Methods.below(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+    # mypy cannot solve the Self of a class method, and has Any.
+    assert_type(Methods.singleton(), Methods)  # type: ignore[assert-type]
+    assert_type(MethodsChild.singleton(), MethodsChild)  # type: ignore[assert-type]
+    assert_type(MethodsChild.singleton(), Any)  # pyright: ignore[reportAssertTypeFailure]
+
+    assert_type(Methods.static_above(), int)
+    assert_type(obj.static_above(), int)
+    assert_type(child.static_above(), int)
+    assert_type(Methods.static_above.cell, GILOnceCell[int])
+    assert_type(obj.static_above.cell, GILOnceCell[int])
+    Methods.static_above(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(Methods.static_below(), int)
+    assert_type(obj.static_below(), int)
+    assert_type(child.static_below(), int)
+    assert_type(Methods.static_below.cell, GILOnceCell[int])
+    assert_type(obj.static_below.cell, GILOnceCell[int])
+    Methods.static_below(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(Methods.lock(), threading.Lock)
+
+
+async def async_methods(obj: Methods, child: MethodsChild) -> None:
+    assert_type(await obj.amethod(), int)
+    assert_type(await child.amethod(), int)
+    assert_type(await Methods.amethod(obj), int)
+    assert_type(obj.amethod.cell, GILOnceCell[int])
+    assert_type(await Methods.aabove(), int)
+    assert_type(await MethodsChild.aabove(), int)
+    assert_type(await obj.aabove(), int)
+    assert_type(Methods.aabove.cell, GILOnceCell[int])
+    assert_type(obj.aabove.cell, GILOnceCell[int])
+    assert_type(await Methods.abelow(), int)
+    assert_type(await obj.abelow(), int)
+    assert_type(Methods.abelow.cell, GILOnceCell[int])
+    obj.amethod.cell.set("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    made: Coroutine[Any, Any, int] = obj.amethod()
+    await made
+
+
+def methods_discard(obj: MethodsDiscard, child: MethodsDiscardChild) -> None:
+    assert_type(obj.method(), int)
+    assert_type(child.method(), int)
+    assert_type(MethodsDiscard.method(obj), int)
+    assert_type(obj.method.cell, GILOnceCell[int])
+    obj.method.cell.set("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    obj.method(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(child.me(), MethodsDiscardChild)
+    assert_type(MethodsDiscard.above(), int)
+    assert_type(MethodsDiscardChild.above(), int)
+    assert_type(child.above(), int)
+    assert_type(MethodsDiscard.above.cell, GILOnceCell[int])
+    MethodsDiscard.above(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(MethodsDiscard.below(), int)
+    assert_type(MethodsDiscardChild.below(), int)
+    assert_type(child.below(), int)
+    assert_type(child.below.cell, GILOnceCell[int])
+    assert_type(MethodsDiscard.static_above(), int)
+    assert_type(child.static_above.cell, GILOnceCell[int])
+    assert_type(MethodsDiscard.static_below(), int)
+    assert_type(child.static_below.cell, GILOnceCell[int])
+
+
+async def async_methods_discard(obj: MethodsDiscard) -> None:
+    assert_type(await obj.amethod(), int)
+    assert_type(obj.amethod.cell, GILOnceCell[int])
+    assert_type(await MethodsDiscard.aabove(), int)
+    assert_type(await obj.aabove(), int)
+    assert_type(MethodsDiscard.aabove.cell, GILOnceCell[int])
+    assert_type(await MethodsDiscard.abelow(), int)
+    assert_type(MethodsDiscard.abelow.cell, GILOnceCell[int])
+
+
+class Box(Generic[X]):
+    def __init__(self, x: X) -> None:
+        self.x = x
+
+    @once
+    def method(self) -> X:
+        return self.x
+
+    @once(discard=discard_any)
+    def method_discard(self) -> list[X]:
+        return [self.x]
+
+    @once_property
+    def attr(self) -> X:
+        return self.x
+
+    @once_property(slot="_slotted")
+    def slotted(self) -> list[X]:
+        return [self.x]
+
+
+class IntBox(Box[int]): ...
+
+
+def generic(obj: Box[str], child: IntBox) -> None:
+    assert_type(obj.method(), str)
+    assert_type(obj.method.cell, GILOnceCell[str])
+    assert_type(child.method(), int)
+    assert_type(child.method_discard(), list[int])
+    assert_type(obj.attr, str)
+    assert_type(child.attr, int)
+    assert_type(child.slotted, list[int])
+    obj.attr = "x"
+    child.attr = "x"  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class HasConfig(Protocol):
+    def config(self) -> Config: ...
+
+
+def takes_protocol(obj: HasConfig) -> None:
+    assert_type(obj.config(), Config)
+
+
+class Abstract(ABC):
+    @once
+    @abstractmethod
+    def config(self) -> Config: ...
+
+    @once_property
+    @abstractmethod
+    def attr(self) -> Config: ...
+
+
+class Concrete(Abstract):
+    @once
+    def config(self) -> SubConfig:
+        return SubConfig()
+
+    @once_property
+    def attr(self) -> SubConfig:
+        return SubConfig()
+
+
+def abstract(obj: Abstract, concrete: Concrete) -> None:
+    Abstract()  # type: ignore[abstract]  # pyright: ignore[reportAbstractUsage]
+    assert_type(obj.config(), Config)
+    assert_type(concrete.config(), SubConfig)
+    assert_type(obj.attr, Config)
+    assert_type(concrete.attr, SubConfig)
+    takes_protocol(obj)
+    takes_protocol(concrete)
+
+
+# --- once_property
+
+
+class Attributes:
+    @once_property
+    def attr(self) -> int:
+        return 1
+
+    @once_property
+    def me(self) -> Self:
+        return self
+
+    @once_property
+    async def aattr(self) -> int:
+        return 1
+
+    @once_property
+    @classmethod
+    def of_class(cls) -> int:
+        return 1
+
+    @once_property
+    @classmethod
+    async def aof_class(cls) -> int:
+        return 1
+
+    @once_property
+    @staticmethod
+    def static() -> int:
+        return 1
+
+
+class AttributesArgs:
+    __slots__ = ("_attr", "_both", "_me")
+
+    @once_property(slot="_attr")
+    def attr(self) -> int:
+        return 1
+
+    @once_property(slot="_both", discard=discard_int)
+    def both(self) -> int:
+        return 1
+
+    @once_property(slot="_me")
+    def me(self) -> Self:
+        return self
+
+    @once_property(discard=discard_int)
+    async def aattr(self) -> int:
+        return 1
+
+    @once_property(discard=discard_any)
+    @classmethod
+    def of_class(cls) -> int:
+        return 1
+
+    @once_property(discard=discard_int)
+    @classmethod
+    async def aof_class(cls) -> int:
+        return 1
+
+    @once_property(discard=lambda value: value.bit_length())
+    @staticmethod
+    def static() -> int:
+        return 1
+
+    @once_property()
+    def empty(self) -> int:
+        return 1
+
+
+class AttributesChild(Attributes):
+    @once_property
+    def attr(self) -> int:
+        return super().attr + 1
+
+    @once_property
+    @classmethod
+    def of_class(cls) -> int:
+        return super().of_class + 1
+
+
+class AttributesArgsChild(AttributesArgs): ...
+
+
+@dataclass(frozen=True)
+class Frozen:
+    x: int
+
+    @once_property
+    def attr(self) -> int:
+        return self.x
+
+
+def attributes(obj: Attributes, child: AttributesChild, frozen: Frozen) -> None:
+    assert_type(obj.attr, int)
+    assert_type(child.attr, int)
+    assert_type(Attributes.attr, once_property[int])
+    assert_type(AttributesChild.attr, once_property[int])
+    assert_type(child.me, AttributesChild)
+    assert_type(frozen.attr, int)
+    obj.attr = 3
+    obj.attr = "x"  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    del obj.attr
+
+    assert_type(Attributes.of_class, int)
+    assert_type(AttributesChild.of_class, int)
+    assert_type(obj.of_class, int)
+    assert_type(child.of_class, int)
+    obj.of_class = 3
+    assert_type(Attributes.static, int)
+    assert_type(AttributesChild.static, int)
+    assert_type(obj.static, int)
+
+
+async def async_attributes(obj: Attributes, child: AttributesChild) -> None:
+    made: Coroutine[Any, Any, int] = obj.aattr
+    assert_type(await made, int)
+    assert_type(await obj.aattr, int)
+    assert_type(await child.aattr, int)
+    assert_type(await asyncio.create_task(obj.aattr), int)
+    obj.aattr = obj.aattr
+    assert_type(await Attributes.aof_class, int)
+    assert_type(await AttributesChild.aof_class, int)
+    assert_type(await obj.aof_class, int)
+
+
+def attributes_args(obj: AttributesArgs, child: AttributesArgsChild) -> None:
+    assert_type(obj.attr, int)
+    assert_type(child.attr, int)
+    assert_type(AttributesArgs.attr, once_property[int])
+    obj.attr = 3
+    obj.attr = "x"  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    del obj.attr
+    assert_type(obj.both, int)
+    assert_type(obj.empty, int)
+    assert_type(child.me, AttributesArgsChild)
+    assert_type(AttributesArgs.both, once_property[int])
+    assert_type(AttributesArgs.of_class, int)
+    assert_type(AttributesArgsChild.of_class, int)
+    assert_type(obj.of_class, int)
+    assert_type(AttributesArgs.static, int)
+    assert_type(obj.static, int)
+    once_property(slot=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    once_property(discard=3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    once_property(3)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+async def async_attributes_args(obj: AttributesArgs) -> None:
+    assert_type(await obj.aattr, int)
+    assert_type(await obj.aof_class, int)
+    assert_type(await AttributesArgs.aof_class, int)
+    made: Coroutine[Any, Any, int] = obj.aattr
+    await made
+
+
+class my_property(once_property[X]):
+    """A user's own."""
+
+
+class Subclassed:
+    @my_property
+    def attr(self) -> int:
+        return 1
+
+    @my_property(slot="_args")
+    def args(self) -> int:
+        return 1
+
+
+def subclassed(obj: Subclassed) -> None:
+    assert_type(obj.attr, int)
+    assert_type(obj.args, int)
+    assert_type(Subclassed.attr, my_property[int])
+    base: once_property[int] = Subclassed.attr
+    assert_type(base.__get__(obj), int)
+    obj.attr = 3
+    del obj.attr
+
+
+# --- lazy_global
+
+NUMBER = lazy_global(load)
+CONFIG = lazy_global(Config)
+
+
+def lazy_globals() -> None:
+    assert_type(NUMBER, int)
+    assert_type(CONFIG, Config)
+    assert_type(CONFIG.port, int)
+    CONFIG.port = "x"  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    assert_type(lazy_global(dict[str, int]), dict[str, int])
+    assert_type(lazy_global(functools.partial(Decimal, "3")), Decimal)
+    assert_type(lazy_global(lambda: 3), int)
+    assert_type(lazy_global(plain), int)
+    assert_type(lazy_global(load, interface=int), int)
+    assert_type(lazy_global(SubConfig, interface=Config), SubConfig)
+    assert_type(lazy_global(Concrete, interface=Abstract), Concrete)
+    assert_type(lazy_global(load, reify=False), int)
+    assert_type(lazy_global(load, discard=discard_int), int)
+    assert_type(lazy_global(load, discard=discard_any), int)
+    assert_type(lazy_global(Config, interface=Config, reify=False, discard=discard_any), Config)
+    lazy_global(Config, discard=discard_int)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    lazy_global(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
