@@ -40,7 +40,7 @@ def through_attribute(descriptor: Callable[..., object], make: Read) -> Read:
     """Return a function that reads an attribute made by `descriptor` from one instance."""
 
     class Owner:
-        thing = descriptor(lambda self: make())
+        thing = descriptor(lambda _self: make())
 
     return functools.partial(attrgetter("thing"), Owner())
 

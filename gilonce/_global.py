@@ -76,7 +76,8 @@ def lazy_global(
             f"lazy_global() cannot use the coroutine function {name_of(factory)}(): touching an object "
             "cannot await. Decorate the function with @once and await its calls"
         )
-    if interface is not None and not isinstance(interface, type):
+    # By `type()`, for in Python 3.10 `isinstance(list[int], type)` is true.
+    if interface is not None and not issubclass(type(interface), type):
         raise TypeError(f"lazy_global(interface=...) takes a class, not {interface!r}")
     check_discard(discard, "lazy_global")
     namespace = None

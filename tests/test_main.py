@@ -21,6 +21,7 @@ def table(output: str) -> dict[str, str]:
 
 
 def expected(gilonce: ModuleType) -> dict[str, str]:
+    """Return what the command says on this interpreter."""
     gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)()
     return {
         "gilonce": gilonce.__version__,

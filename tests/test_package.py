@@ -1,0 +1,90 @@
+"""The package as a whole: its names, its documentation, and what importing it costs."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from support import run_python
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_these_names_are_public_and_no_others(gilonce: ModuleType) -> None:
+    """The names of the design, and the two about the package itself."""
+    names = {"GILOnceCell", "once", "once_property", "lazy_global", "AlreadySetError"}
+    assert set(gilonce.__all__) == names | {"__version__", "__implementation__"}
+    modules = {name for name, thing in vars(gilonce).items() if isinstance(thing, ModuleType)}
+    assert {name for name in vars(gilonce) if not name.startswith("_")} == names
+    assert all(name.startswith("_") for name in modules)
+
+
+@pytest.mark.parametrize("avoided", ["wrapt", "asyncio", "inspect", "importlib.metadata", "typing", "functools"])
+def test_importing_it_imports_nothing_heavy(gilonce: ModuleType, avoided: str) -> None:
+    """A laziness library must not charge for what is not used yet."""
+    source = f"import sys; before = set(sys.modules); import gilonce; print({avoided!r} in set(sys.modules) - before)"
+    assert run_python(source, gilonce) == "False\n"
+
+
+def test_wrapt_is_imported_by_the_first_lazy_global_and_not_before(gilonce: ModuleType) -> None:
+    """Who only wants @once never pays for the proxy."""
+    source = """
+import sys
+from gilonce import GILOnceCell, lazy_global, once, once_property
+once(lambda: 1)(); once_property(lambda self: 1); GILOnceCell().get_or_init(list)
+print("wrapt" in sys.modules)
+lazy_global(list)
+print("wrapt" in sys.modules)
+"""
+    assert run_python(source, gilonce) == "False\nTrue\n"
+
+
+def test_the_version_stands_in_one_place(gilonce: ModuleType) -> None:
+    """The metadata take it from the package."""
+    from importlib.metadata import version  # noqa: PLC0415
+
+    assert version("gilonce") == gilonce.__version__
+    assert gilonce.__version__ not in (ROOT / "pyproject.toml").read_text()
+
+
+def test_every_example_in_a_docstring_runs(gilonce: ModuleType) -> None:
+    """Each public name documents itself with an example, and each example is true."""
+    attempted = {}
+    for module in [*pkgutil.iter_modules(gilonce.__path__, "gilonce.")]:
+        if module.name != "gilonce.__main__":
+            result = doctest.testmod(importlib.import_module(module.name))
+            assert result.failed == 0
+            attempted[module.name] = result.attempted
+    for name in ("_cell", "_once", "_property", "_global"):
+        assert attempted[f"gilonce.{name}"] > 0
+
+
+@pytest.mark.parametrize("name", ["GILOnceCell", "once", "once_property", "lazy_global", "AlreadySetError"])
+def test_every_public_docstring_says_what_must_be_known(gilonce: ModuleType, name: str) -> None:
+    """Parameters, results, errors, the source of the idea, and an example."""
+    documentation = getattr(gilonce, name).__doc__
+    for part in ("Parameters:", ">>> ", "pyo3"):
+        assert part in documentation
+    if name != "AlreadySetError":
+        assert "Raises:" in documentation
+        assert "per process" in documentation
+
+
+def test_only_the_proxys_room_imports_wrapt(gilonce: ModuleType) -> None:
+    """One room knows wrapt, and the surfaces know no other surface."""
+    sources = {path.stem: path.read_text() for path in (ROOT / "gilonce").glob("*.py")}
+    assert [name for name, source in sources.items() if "import wrapt" in source or "from wrapt" in source] == ["_proxy"]
+    surfaces = {"_once", "_property", "_global"}
+    for name in surfaces:
+        for other in surfaces - {name}:
+            assert f"from .{other} " not in sources[name]
+
+
+def test_the_switch_interval_of_the_tests_is_short() -> None:
+    """Races are run with threads that switch all the time."""
+    assert sys.getswitchinterval() < 1e-4
