@@ -101,7 +101,9 @@ class _OnceDecorator:
 @overload
 def once(func: Callable[[], _T], /, *, discard: Callable[[Any], object] | None = None) -> _Once[_T]: ...
 @overload
-def once(func: Callable[[type[_C]], _T], /, *, discard: Callable[[Any], object] | None = None) -> _OnceClassMethod[_T]: ...
+def once(
+    func: Callable[[type[_C]], _T], /, *, discard: Callable[[Any], object] | None = None
+) -> _OnceClassMethod[_T]: ...
 @overload
 def once(func: Callable[..., _T], /, *, discard: Callable[[Any], object] | None = None) -> _OnceMethod[_T]: ...
 @overload
@@ -114,7 +116,12 @@ class once_property(Generic[_T_co]):
     ) -> _ClassProperty[_T]: ...
     @overload
     def __new__(
-        cls, func: Callable[[type[_C]], _T], /, *, slot: str | None = None, discard: Callable[[Any], object] | None = None
+        cls,
+        func: Callable[[type[_C]], _T],
+        /,
+        *,
+        slot: str | None = None,
+        discard: Callable[[Any], object] | None = None,
     ) -> _ClassProperty[_T]: ...
     @overload
     def __new__(

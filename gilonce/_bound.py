@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ._cell import Discard
 
 
+#: The first definition of every name, so that no two definitions share a key.
+_keys: dict[str, Definition] = {}
+
+
 class Definition:
     """One decorated function: what all the cells of its instances and classes have in common.
 
@@ -29,9 +33,6 @@ class Definition:
     """
 
     __slots__ = ("claims", "discard", "key", "label", "what")
-
-    #: Every key given out, so that no two definitions share one.
-    _keys: dict[str, Definition] = {}
 
     def __init__(self, function: object, discard: Discard) -> None:
         self.discard = discard
@@ -50,7 +51,7 @@ class Definition:
         no instance can bring it a value that another definition computed.
         """
         key = f"{getattr(function, '__module__', None)}.{self.label}()"
-        if "<" not in key and self._keys.setdefault(key, self) is self:
+        if "<" not in key and _keys.setdefault(key, self) is self:
             return key
         return f"{key} {os.urandom(8).hex()}"
 

@@ -94,7 +94,7 @@ def required_parameters(function: Any) -> tuple[list[str], list[str]]:
     maker: Any
     if isinstance(function, type):
         maker = getattr(function, "__init__", None)
-        if not isinstance(maker, FunctionType):
+        if maker is object.__init__:
             maker = function.__new__
     elif isinstance(function, MethodType):
         maker = function.__func__

@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 class _Empty:
     """The type of `EMPTY`, which stands for "no value": `None` is a value like any other."""
 
-    def __repr__(self) -> str:
-        return "EMPTY"
-
 
 EMPTY: Final = _Empty()
 
@@ -348,17 +345,19 @@ def check_initializer(initializer: object) -> None:
 
 def report_unraisable(error: BaseException, source: object) -> None:
     """Hand `error`, raised by `source`, to `sys.unraisablehook`, as the interpreter would."""
-    sys.unraisablehook(
-        _hook_args()((type(error), error, error.__traceback__, None, source)),
-    )
+    try:
+        sys.unraisablehook(_report(error, "Exception ignored in discard", source))
+    except BaseException as failure:
+        sys.__unraisablehook__(_report(failure, "Exception ignored in sys.unraisablehook", sys.unraisablehook))
 
 
-def _hook_args() -> Callable[[tuple[Any, ...]], Any]:
-    # The default hook insists on a type that `sys` uses and does not export. It is a
-    # struct sequence, hence found among the subclasses of tuple; where it is not, as on
-    # PyPy, the hook reads attributes only.
+def _report(error: BaseException, message: str, source: object) -> Any:
+    values = (type(error), error, error.__traceback__, message, source)
+    # CPython's default hook insists on a type that `sys` uses and does not export. It is a
+    # struct sequence, hence found among the subclasses of tuple. Other hooks, and PyPy's,
+    # look at the attributes only.
     for subclass in tuple.__subclasses__():
         if (subclass.__module__, subclass.__name__) == ("builtins", "UnraisableHookArgs"):
-            return subclass
+            return subclass(values)
     fields = ("exc_type", "exc_value", "exc_traceback", "err_msg", "object")
-    return lambda values: SimpleNamespace(**dict(zip(fields, values, strict=True)))
+    return SimpleNamespace(**dict(zip(fields, values, strict=True)), extra_line="")

@@ -88,4 +88,3 @@ def lazy_global(
         if not frame.f_code.co_flags & CO_OPTIMIZED and frame.f_locals is frame.f_globals:
             namespace = frame.f_globals
     return make_proxy(factory, interface, GILOnceCell(discard=discard), namespace)
-

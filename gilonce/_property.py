@@ -101,15 +101,8 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
             self._definition.what = f"{name!r} property"
         elif name != self.attrname:
             raise TypeError(
-                f"Cannot assign the same {self._type_name()} to two different names "
-                f"({self.attrname!r} and {name!r})."
+                f"Cannot assign the same {self._type_name()} to two different names ({self.attrname!r} and {name!r})."
             )
-        for other_name, other in owner.__dict__.items():
-            if self._slot is not None and other is not self and getattr(other, "_slot", None) == self._slot:
-                raise TypeError(
-                    f"{owner.__name__}.{name} and {owner.__name__}.{other_name} both name the slot "
-                    f"{self._slot!r}: each needs a slot of its own"
-                )
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         if instance is None:
@@ -122,14 +115,11 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
     def _cell_of(self, instance: Any) -> BoundCell:
         """Return the cell of `instance`."""
         name = self._name()
-        for cls in type(instance).__mro__:
-            if name in cls.__dict__:
-                if cls.__dict__[name] is self:
-                    return InstanceCell(self._definition, instance, name)
-                break
-        # An override is at work and has reached us through super(): the attribute's own
-        # name is where its value will go, so ours stays apart.
-        return InstanceCell(self._definition, instance, self._definition.key)
+        found = next((cls.__dict__[name] for cls in type(instance).__mro__ if name in cls.__dict__), None)
+        # If something else is found, it is an override that has reached us through super().
+        # The attribute's own name is where its value will go, so ours stays apart.
+        key = name if found is self else self._definition.key
+        return InstanceCell(self._definition, instance, key)
 
     def _name(self) -> str:
         if self.attrname is None:
@@ -146,6 +136,16 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
 
 class _Assignable(once_property):
     """A property whose value is not under its own name, so that it sees to assignment too."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)
+        for other_name, other in owner.__dict__.items():
+            # By `type()`: to ask a lazy proxy that stands there for its class would touch it.
+            if issubclass(type(other), _Assignable) and other is not self and other._slot == self._slot is not None:
+                raise TypeError(
+                    f"{owner.__name__}.{name} and {owner.__name__}.{other_name} both name the slot "
+                    f"{self._slot!r}: each needs a slot of its own"
+                )
 
     def _cell_of(self, instance: Any) -> BoundCell:
         self._name()
@@ -170,14 +170,14 @@ class _Assignable(once_property):
                 f"Add {self._slot!r} to the __slots__ of {cls.__name__!r}"
             )
         for override in overrides:
-            if isinstance(override, _Assignable) and override._find(cls)[1] is member:
+            if issubclass(type(override), _Assignable) and override._find(cls)[1] is member:
                 raise TypeError(
                     f"{name_of(override.func)}() overrides {name_of(self.func)}() and uses it, but both name "
                     f"the slot {self._slot!r} of {member.__objclass__.__name__!r}: each needs a slot of its own"
                 )
         return member
 
-    def _find(self, cls: type) -> tuple[list[object], Any]:
+    def _find(self, cls: type) -> tuple[list[Any], Any]:
         """Return what overrides this property in `cls`, and the descriptor of its slot.
 
         The slot is the one that the class which has the property sees, for a subclass may
@@ -189,7 +189,7 @@ class _Assignable(once_property):
             mangled = {f"_{base.__name__.lstrip('_')}{slot}" for base in cls.__mro__} | {slot}
         else:
             mangled = {slot}
-        overrides: list[object] = []
+        overrides: list[Any] = []
         member = None
         found = False
         for base in cls.__mro__:

@@ -84,7 +84,7 @@ def run_threads(*actions: Callable[[], Any]) -> list[Any]:
         start.wait(WATCHDOG)
         try:
             outcomes[index] = action()
-        except BaseException as error:  # noqa: BLE001 - the test looks at it
+        except BaseException as error:
             outcomes[index] = error
 
     threads = [threading.Thread(target=run, args=pair, daemon=True) for pair in enumerate(actions)]
@@ -284,7 +284,7 @@ def proxy(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> 
 @surface
 def reified_global(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
     namespace: dict[str, Any] = {"lazy_global": gilonce.lazy_global, "make": initializer, "discard": discard}
-    exec("IT = lazy_global(make, discard=discard)", namespace)  # noqa: S102 - a module of its own
+    exec("IT = lazy_global(make, discard=discard)", namespace)
 
     def touch() -> Any:
         it = namespace["IT"]

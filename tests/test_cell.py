@@ -162,8 +162,25 @@ def test_the_report_on_a_failed_discard_is_the_interpreters_own(
     cell = gilonce.GILOnceCell(discard=discard_badly)
     assert cell.get_or_init(lambda: cell.set("first") or "second") == "first"
     printed = capsys.readouterr().err
+    assert "Exception ignored in discard" in printed
     assert "discard_badly" in printed
     assert "ValueError: stuck" in printed
+
+
+def test_a_hook_that_fails_is_reported_by_the_default_hook(
+    gilonce: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the interpreter; and the caller still gets the value."""
+
+    def failing_hook(report: Any) -> None:
+        raise ValueError("the hook is broken")
+
+    monkeypatch.setattr(sys, "unraisablehook", failing_hook)
+    cell = gilonce.GILOnceCell(discard=lambda value: 1 / 0)
+    assert cell.get_or_init(lambda: cell.set("first") or "second") == "first"
+    printed = capsys.readouterr().err
+    assert "Exception ignored in sys.unraisablehook" in printed
+    assert "the hook is broken" in printed
 
 
 def test_the_report_reaches_a_hook_where_the_interpreter_has_no_type_for_it(
@@ -178,7 +195,7 @@ def test_the_report_reaches_a_hook_where_the_interpreter_has_no_type_for_it(
     cell_module.report_unraisable(error, "source")
     (report,) = reports
     assert (report.exc_type, report.exc_value, report.exc_traceback) == (ValueError, error, None)
-    assert (report.err_msg, report.object) == (None, "source")
+    assert (report.err_msg, report.object) == ("Exception ignored in discard", "source")
 
 
 # import_attr
@@ -439,8 +456,8 @@ def test_a_cell_is_final(gilonce: ModuleType) -> None:
 
 def test_an_interrupt_in_an_initializer_leaves_everything_usable(gilonce: ModuleType) -> None:
     """Ctrl-C while loading: the program may go on, or try again."""
-    import _thread  # noqa: PLC0415
-    import signal  # noqa: PLC0415
+    import _thread
+    import signal
 
     cell = gilonce.GILOnceCell()
 

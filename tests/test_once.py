@@ -237,7 +237,7 @@ def test_a_method_behind_a_decorator_that_hides_its_parameters_is_still_a_method
     assert Owner().hidden() != [owner]
     assert Owner.of_class() is owner.of_class()
     with pytest.raises(AttributeError, match=r"use obj\.m\.cell"):
-        Owner.hidden.cell  # noqa: B018
+        Owner.hidden.cell
 
 
 def test_a_method_of_a_metaclass_has_one_value_per_class(gilonce: ModuleType) -> None:
@@ -407,7 +407,7 @@ def test_an_unbound_method_says_where_its_cells_are(gilonce: ModuleType) -> None
             return object()
 
     with pytest.raises(AttributeError, match=r"Service\.m\(\) has one cell per instance.*obj\.m\.cell"):
-        Service.m.cell  # noqa: B018
+        Service.m.cell
     assert not hasattr(Service.m, "cell")
 
 
@@ -477,7 +477,7 @@ def test_other_decorators_may_write_on_it(gilonce: ModuleType) -> None:
     assert functools.wraps(function)(lambda: None).__name__ == "function"
     assert weakref.ref(function)() is function
     with pytest.raises(AttributeError, match="no_such_thing"):
-        function.no_such_thing  # noqa: B018
+        function.no_such_thing
 
 
 @pytest.mark.parametrize("above", [True, False])
@@ -746,5 +746,5 @@ def test_an_instance_without_a_dict_is_told_what_to_add(gilonce: ModuleType) -> 
 
 def test_what_has_no_name_cannot_be_pickled_and_says_so(gilonce: ModuleType) -> None:
     """A partial has no qualified name to be pickled by."""
-    with pytest.raises((AttributeError, pickle.PicklingError), match="__qualname__|partial"):
+    with pytest.raises((AttributeError, pickle.PicklingError), match=r"__qualname__|partial"):
         pickle.dumps(gilonce.once(functools.partial(list)))

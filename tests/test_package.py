@@ -46,7 +46,7 @@ print("wrapt" in sys.modules)
 
 def test_the_version_stands_in_one_place(gilonce: ModuleType) -> None:
     """The metadata take it from the package."""
-    from importlib.metadata import version  # noqa: PLC0415
+    from importlib.metadata import version
 
     assert version("gilonce") == gilonce.__version__
     assert gilonce.__version__ not in (ROOT / "pyproject.toml").read_text()
@@ -78,7 +78,9 @@ def test_every_public_docstring_says_what_must_be_known(gilonce: ModuleType, nam
 def test_only_the_proxys_room_imports_wrapt(gilonce: ModuleType) -> None:
     """One room knows wrapt, and the surfaces know no other surface."""
     sources = {path.stem: path.read_text() for path in (ROOT / "gilonce").glob("*.py")}
-    assert [name for name, source in sources.items() if "import wrapt" in source or "from wrapt" in source] == ["_proxy"]
+    assert [name for name, source in sources.items() if "import wrapt" in source or "from wrapt" in source] == [
+        "_proxy"
+    ]
     surfaces = {"_once", "_property", "_global"}
     for name in surfaces:
         for other in surfaces - {name}:

@@ -543,7 +543,7 @@ def test_an_override_that_shares_the_slot_and_calls_super_is_told_so(gilonce: Mo
 
     assert Plain().x == 2
     with pytest.raises(TypeError, match=r"Calling\.x\(\) overrides .*Base\.x\(\).*slot '_x' of 'Base'.*its own"):
-        Calling().x  # noqa: B018
+        Calling().x
 
 
 # Copies
@@ -672,7 +672,7 @@ def test_a_class_without_a_dict_is_told_to_name_a_slot(gilonce: ModuleType) -> N
             raise AssertionError("must not run")
 
     with pytest.raises(TypeError, match=r"No '__dict__' attribute on 'Slotted' instance to cache 'x' property.*slot='"):
-        Slotted().x  # noqa: B018
+        Slotted().x
 
 
 def test_a_dict_that_cannot_be_written_is_a_type_error(gilonce: ModuleType) -> None:
@@ -687,7 +687,7 @@ def test_a_dict_that_cannot_be_written_is_a_type_error(gilonce: ModuleType) -> N
         pass
 
     with pytest.raises(TypeError, match=r"__dict__' attribute on 'Meta' instance does not support item assignment"):
-        Owner.x  # noqa: B018
+        Owner.x
 
 
 @pytest.mark.parametrize("declared", ["nothing", "a plain attribute"])
@@ -703,7 +703,7 @@ def test_a_slot_that_is_not_there_is_a_type_error(gilonce: ModuleType, declared:
             raise AssertionError("must not run")
 
     with pytest.raises(TypeError, match=r"No slot '_x' on 'Owner' instance to cache 'x' property.*__slots__"):
-        Owner().x  # noqa: B018
+        Owner().x
 
 
 def class_creation_error() -> Any:
@@ -742,7 +742,7 @@ def test_no_name_is_a_type_error_that_says_what_to_call(gilonce: ModuleType, slo
 
     Owner.x = gilonce.once_property(functools.partial(lambda self: 1), slot=slot)  # type: ignore[attr-defined]
     with pytest.raises(TypeError, match="Cannot use once_property instance without calling __set_name__ on it") as hit:
-        Owner().x  # type: ignore[attr-defined]  # noqa: B018
+        Owner().x  # type: ignore[attr-defined]
     assert "__set_name__(cls, name)" in str(hit.value)
     Owner.x.__set_name__(Owner, "x")  # type: ignore[attr-defined]
     assert Owner().x == 1  # type: ignore[attr-defined]

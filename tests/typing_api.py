@@ -79,7 +79,7 @@ def cell_methods(cell: GILOnceCell[int]) -> None:
     except AlreadySetError as error:
         as_runtime_error: RuntimeError = error
         assert_type(error.value, object)
-        raise as_runtime_error
+        raise as_runtime_error from None
 
 
 async def cell_async(cell: GILOnceCell[int], awaitable: Callable[[], Awaitable[int]]) -> None:
