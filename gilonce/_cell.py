@@ -352,7 +352,7 @@ def report_unraisable(error: BaseException, source: object) -> None:
 
 
 def _report(error: BaseException, message: str, source: object) -> Any:
-    values = (type(error), error, error.__traceback__, message, source)
+    values: Any = (type(error), error, error.__traceback__, message, source)
     # CPython's default hook insists on a type that `sys` uses and does not export. It is a
     # struct sequence, hence found among the subclasses of tuple. Other hooks, and PyPy's,
     # look at the attributes only.

@@ -27,21 +27,20 @@ def environment(implementation: str) -> dict[str, str]:
     return {**os.environ, "GILONCE_PURE_PYTHON": "1" if implementation == "python" else ""}
 
 
-def run_python(source: str, gilonce: ModuleType) -> str:
-    """Run a program in a process of its own, on the same implementation; return what it prints.
+def run_python(gilonce: ModuleType, *arguments: str) -> str:
+    """Run Python in a process of its own, on the same implementation; return what it prints.
 
-    For what depends on what the process did before: imports, and on free-threaded 3.13
-    the life of classes, which it makes immortal as soon as a thread was started.
+    It runs in development mode, and nothing may appear on stderr.
     """
     done = subprocess.run(
-        [sys.executable, "-c", source],
+        [sys.executable, "-X", "dev", *arguments],
         env=environment(gilonce.__implementation__),
         capture_output=True,
         text=True,
         timeout=2 * WATCHDOG,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
 

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from support import WATCHDOG, environment
+from support import run_python
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
 def run(gilonce: ModuleType, name: str) -> str:
-    """Run an example on the implementation under test, in development mode; return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", EXAMPLES / name],
-        env=environment(gilonce.__implementation__),
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    """Run an example on the implementation under test; return what it prints."""
+    return run_python(gilonce, str(EXAMPLES / name))
 
 
 def numbers(output: str, row: str) -> list[int]:

@@ -531,4 +531,4 @@ Z = lazy_global(lambda: print.nothing, reify=False)
 try: Z.nothing
 except RuntimeError as error: print(type(error.__cause__).__name__)
 """
-    assert run_python(source, gilonce) == "True 2 True 2 <class 'list'> 1\nAttributeError\n"
+    assert run_python(gilonce, "-c", source) == "True 2 True 2 <class 'list'> 1\nAttributeError\n"

@@ -6,12 +6,11 @@ import importlib
 import importlib.metadata
 import platform
 import runpy
-import subprocess
 import sys
 from types import ModuleType
 
 import pytest
-from support import WATCHDOG, environment
+from support import run_python
 
 
 def table(output: str) -> dict[str, str]:
@@ -51,13 +50,4 @@ def test_importing_it_prints_nothing(gilonce: ModuleType, capsys: pytest.Capture
 
 def test_it_runs_as_a_command(gilonce: ModuleType) -> None:
     """`python -m gilonce` works in a fresh process, and warns of nothing in development mode."""
-    done = subprocess.run(
-        [sys.executable, "-X", "dev", "-m", "gilonce"],
-        env=environment(gilonce.__implementation__),
-        capture_output=True,
-        text=True,
-        timeout=WATCHDOG,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert table(done.stdout) == expected(gilonce)
+    assert table(run_python(gilonce, "-m", "gilonce")) == expected(gilonce)

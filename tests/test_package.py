@@ -28,7 +28,7 @@ def test_these_names_are_public_and_no_others(gilonce: ModuleType) -> None:
 def test_importing_it_imports_nothing_heavy(gilonce: ModuleType, avoided: str) -> None:
     """A laziness library must not charge for what is not used yet."""
     source = f"import sys; before = set(sys.modules); import gilonce; print({avoided!r} in set(sys.modules) - before)"
-    assert run_python(source, gilonce) == "False\n"
+    assert run_python(gilonce, "-c", source) == "False\n"
 
 
 def test_wrapt_is_imported_by_the_first_lazy_global_and_not_before(gilonce: ModuleType) -> None:
@@ -41,7 +41,7 @@ print("wrapt" in sys.modules)
 lazy_global(list)
 print("wrapt" in sys.modules)
 """
-    assert run_python(source, gilonce) == "False\nTrue\n"
+    assert run_python(gilonce, "-c", source) == "False\nTrue\n"
 
 
 def test_the_version_stands_in_one_place(gilonce: ModuleType) -> None:
