@@ -39,18 +39,18 @@ def binds(function: object) -> bool:
 def _code_flags(function: Any) -> int:
     """Return the flags of the code that a call of `function` runs, 0 if there is none to see."""
     while True:
-        if _is_partial(function):
-            function = function.func
-        elif isinstance(function, MethodType):
-            function = function.__func__
-        elif isinstance(function, FunctionType):
+        if isinstance(function, FunctionType):
             return function.__code__.co_flags
-        elif isinstance(function, type) or not isinstance(
-            call := getattr(type(function), "__call__", None), FunctionType
-        ):
+        if isinstance(function, type):
             return 0
+        if isinstance(function, MethodType):
+            function = function.__func__
+        elif _is_partial(function):
+            function = function.func
         else:
-            function = call
+            function = getattr(type(function), "__call__", None)
+            if not isinstance(function, FunctionType):
+                return 0
 
 
 def is_coroutine_function(function: object) -> bool:

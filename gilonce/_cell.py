@@ -98,7 +98,8 @@ class GILOnceCell:
     _values: dict[str, tuple[Any]]
 
     def __init__(self, *, discard: Discard = None) -> None:
-        check_discard(discard, type(self).__name__)
+        if discard is not None:
+            check_discard(discard, type(self).__name__)
         self._discard = discard
         self._values = {}
 
@@ -328,7 +329,7 @@ class GILOnceCell:
 
 
 def check_discard(discard: object, taker: str) -> None:
-    if discard is not None and not callable(discard):
+    if not callable(discard):
         raise TypeError(
             f"{taker}(discard=...) takes a callable that is given the value which lost the race, "
             f"not {discard!r} ({type(discard).__name__})"

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ._cell import Discard
 
 
+#: What makes a proxy, imported when it is first needed.
+_make_proxy = GILOnceCell()
+
+
 def lazy_global(
     factory: Callable[[], Any],
     /,
@@ -67,8 +71,6 @@ def lazy_global(
     >>> PRIMES
     [2, 3, 5, 7]
     """
-    from ._proxy import make_proxy
-
     if not callable(factory):
         raise TypeError(f"lazy_global() takes a callable factory, not {factory!r} ({type(factory).__name__})")
     if is_coroutine_function(factory):
@@ -79,7 +81,8 @@ def lazy_global(
     # By `type()`, for in Python 3.10 `isinstance(list[int], type)` is true.
     if interface is not None and not issubclass(type(interface), type):
         raise TypeError(f"lazy_global(interface=...) takes a class, not {interface!r}")
-    check_discard(discard, "lazy_global")
+    if discard is not None:
+        check_discard(discard, "lazy_global")
     namespace = None
     if reify:
         # A function's frame is told by its code, for to ask for its locals would copy
@@ -87,4 +90,5 @@ def lazy_global(
         frame = sys._getframe(1)
         if not frame.f_code.co_flags & CO_OPTIMIZED and frame.f_locals is frame.f_globals:
             namespace = frame.f_globals
+    make_proxy = _make_proxy.get() or _make_proxy.import_attr("gilonce._proxy", "make_proxy")
     return make_proxy(factory, interface, GILOnceCell(discard=discard), namespace)

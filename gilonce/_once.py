@@ -64,7 +64,8 @@ def once(function: Any = None, /, *, discard: Discard = None) -> Any:
     >>> answer.cell.take()
     42
     """
-    check_discard(discard, "once")
+    if discard is not None:
+        check_discard(discard, "once")
     if function is None:
         return lambda function: Once(function, discard)
     return Once(function, discard)

@@ -76,7 +76,8 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
     func: Callable[..., Any]
 
     def __new__(cls, function: Any = None, /, *, slot: str | None = None, discard: Discard = None) -> Any:
-        check_discard(discard, cls.__name__)
+        if discard is not None:
+            check_discard(discard, cls.__name__)
         if slot is not None and not isinstance(slot, str):
             raise TypeError(f"{cls.__name__}(slot=...) takes the name of a slot, not {slot!r}")
         if function is None:

@@ -10,6 +10,7 @@ import copy
 import operator
 import os
 import sys
+from weakref import ref
 
 from wrapt import BaseObjectProxy
 
@@ -27,7 +28,7 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
     # No docstring: it would be found where the real object's is looked for.
 
     def __init__(self, factory: Callable[[], Any], cell: GILOnceCell, namespace: dict[str, Any] | None) -> None:
-        super().__init__(None)
+        BaseObjectProxy.__init__(self, None)
         self._self_factory = factory
         self._self_cell = cell
         self._self_namespace = namespace
@@ -218,14 +219,28 @@ _classes: dict[tuple[str, ...], type[LazyProxy]] = {}
 
 
 def _class_with(names: tuple[str, ...]) -> type[LazyProxy]:
-    try:
-        return _classes[names]
-    except KeyError:
+    if names not in _classes:
         namespace = {name: _OPTIONAL[name] for name in names}
-        return _classes.setdefault(names, type("LazyProxy", (LazyProxy,), namespace))
+        _classes.setdefault(names, type("LazyProxy", (LazyProxy,), namespace))
+    return _classes[names]
 
 
 _with_all = _class_with(tuple(_ALWAYS))
+
+
+#: The proxy class for each interface, by its `id`, for a metaclass may make hashing it
+#: anything. An interface is held weakly, and the entry goes when it goes.
+_by_interface: dict[int, tuple[ref[type], type[LazyProxy]]] = {}
+
+
+def _class_for(interface: type) -> type[LazyProxy]:
+    key = id(interface)
+    known = _by_interface.get(key)
+    if known is not None and known[0]() is interface:
+        return known[1]
+    proxy_class = _class_with(_methods_of(interface))
+    _by_interface[key] = ref(interface, lambda _: _by_interface.pop(key, None)), proxy_class
+    return proxy_class
 
 
 def _methods_of(interface: type) -> tuple[str, ...]:
@@ -242,9 +257,11 @@ def _implied_interface(factory: Any) -> type | None:
     if isinstance(factory, type):
         return factory
     try:
-        annotation = factory.__annotations__["return"]
+        annotation = factory.__annotations__.get("return")
     except Exception:
         # No annotations, or, where they are evaluated late, none that can be.
+        return None
+    if annotation is None:
         return None
     # By `type()`, for in Python 3.10 `isinstance(list[int], type)` is true.
     if not issubclass(type(annotation), type) or annotation is object:
@@ -260,7 +277,7 @@ def make_proxy(
     """Return a proxy for what `factory` makes, to be put in its own place in `namespace` when touched."""
     if interface is None:
         interface = _implied_interface(factory)
-    proxy_class = _with_all if interface is None else _class_with(_methods_of(interface))
+    proxy_class = _with_all if interface is None else _class_for(interface)
     return proxy_class(factory, cell, namespace)
 
 

@@ -462,6 +462,30 @@ def test_what_a_class_inherits_or_forbids_counts(gilonce: ModuleType) -> None:
     assert type(gilonce.lazy_global(Derived)) is proxy_type
 
 
+def test_interfaces_with_the_same_methods_share_a_class(gilonce: ModuleType) -> None:
+    """To make a proxy makes no class, and the class keeps no interface alive."""
+    first = type("First", (), {"__call__": len})
+    second = type("Second", (), {"__call__": len})
+    assert type(gilonce.lazy_global(first)) is type(gilonce.lazy_global(first)) is type(gilonce.lazy_global(second))
+
+
+def test_an_interface_is_not_kept_alive(gilonce: ModuleType) -> None:
+    """Nor is another that comes to lie where it lay taken for it."""
+    source = """
+import gc, weakref
+from gilonce import lazy_global
+for turn in range(50):
+    class Interface: pass
+    if turn % 2: Interface.__call__ = lambda self: 1
+    assert callable(lazy_global(Interface)) == bool(turn % 2)
+    gone = weakref.ref(Interface)
+    del Interface
+    gc.collect()
+    assert gone() is None
+"""
+    run_python(gilonce, "-c", source)
+
+
 @pytest.mark.parametrize("annotation", ["list", list[int], typing.Any, object, None, 7, int | None], ids=repr)
 def test_an_annotation_that_says_nothing_counts_as_none(gilonce: ModuleType, annotation: Any) -> None:
     """A string, what is no class, and what every object is, narrow nothing."""
