@@ -1,15 +1,16 @@
 """Cells whose place is an instance or a class: the views behind methods and attributes.
 
-A value per instance lives in that instance, and a value per class in that class, as a
-plain value under a key of its own: copies carry it, the garbage collector sees it, and
-nothing else keeps the instance or the class alive. A cell made here is only a view of
-such a place, made when it is needed and dropped afterwards.
+A value per instance lives in that instance, and a value per class in that class, under a
+key of its own: copies of an instance carry it, the garbage collector sees it, and nothing
+else keeps the instance or the class alive. A cell made here is only a view of such a
+place, made when it is needed and dropped afterwards.
 """
 
 from __future__ import annotations
 
 import os
 
+from ._callables import name_of
 from ._cell import EMPTY, GILOnceCell
 
 TYPE_CHECKING = False
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
 
     from ._cell import Discard
 
-
-#: The first definition of every name, so that no two definitions share a key.
-_keys: dict[str, Definition] = {}
+#: The keys given out, so that no two definitions share one.
+_keys: dict[str, object] = {}
 
 
 class Definition:
@@ -30,87 +30,121 @@ class Definition:
     Parameters:
         function: the function that computes the values.
         discard: as for `GILOnceCell`.
+        advice: what to do about an instance that has no `__dict__`.
     """
 
-    __slots__ = ("claims", "discard", "key", "label", "what")
+    __slots__ = ("advice", "claims", "discard", "key", "what")
 
-    def __init__(self, function: object, discard: Discard) -> None:
+    def __init__(self, function: object, discard: Discard, advice: str) -> None:
         self.discard = discard
-        self.claims: dict[int, tuple[object, Any]] = {}
-        self.label: str = getattr(function, "__qualname__", None) or repr(function)
+        self.advice = advice
         #: What is kept, for messages.
-        self.what = f"the value of {self.label}()"
-        self.key = self._unique_key(function)
-
-    def _unique_key(self, function: object) -> str:
-        """Return a key that no other definition has.
-
-        The first definition of a name gets a key that is the same in every process, so
-        that a pickled instance takes its values along. A later definition of the same
-        name, a local one or a lambda gets one that is the same nowhere else, so that
-        no instance can bring it a value that another definition computed.
-        """
-        key = f"{getattr(function, '__module__', None)}.{self.label}()"
-        if "<" not in key and _keys.setdefault(key, self) is self:
-            return key
-        return f"{key} {os.urandom(8).hex()}"
+        self.what = f"the value of {name_of(function)}()"
+        module = getattr(function, "__module__", None)
+        # In a process that multiprocessing spawned, the main module has another name.
+        module = "__main__" if module == "__mp_main__" else module
+        self.key = _unique_key(f"{module}.{name_of(function)}()")
+        #: The claims on slots; see `SlotCell`.
+        self.claims: dict[int, Claim] = {}
 
     def cell_of(self, owner: object) -> BoundCell:
         """Return the cell of an instance or, if `owner` is a class, of that class."""
         if isinstance(owner, type):
-            return ClassCell(self, owner)
-        return InstanceCell(self, owner, self.key)
+            return DictCell(self, class_values(owner, self.what), self.key)
+        return self.cell_in_dict(owner, self.key)
+
+    def cell_in_dict(self, instance: object, key: str) -> BoundCell:
+        """Return the cell that `instance` has in its `__dict__` under `key`."""
+        try:
+            namespace: Any = instance.__dict__
+        except AttributeError:
+            raise TypeError(
+                f"No '__dict__' attribute on {type(instance).__name__!r} instance to cache {self.what}. {self.advice}"
+            ) from None
+        if not hasattr(namespace, "setdefault"):
+            raise TypeError(
+                f"The '__dict__' attribute on {type(instance).__name__!r} instance "
+                f"does not support item assignment for caching {self.what}. "
+                "For one value per class, put a classmethod under the decorator"
+            )
+        return DictCell(self, namespace, key)
+
+
+def _unique_key(key: str) -> str:
+    """Return a key that no other definition has.
+
+    The first definition of a name gets a key that is the same in every process, so that a
+    pickled instance takes its values along. A later definition of the same name, a local
+    one and a lambda get one that is the same nowhere else, so that no instance can bring
+    them a value that another definition computed.
+    """
+    mine = object()
+    if "<" not in key and _keys.setdefault(key, mine) is mine:
+        return key
+    return f"{key} {os.urandom(8).hex()}"
 
 
 class BoundCell(GILOnceCell):
-    """A view of a value that is kept in its owner."""
+    """A view of a value that is kept in its owner. A copy of it is a cell of its own."""
 
-    __slots__ = ()
+    __slots__ = ("_definition",)
 
-    def _standalone(self) -> type[GILOnceCell]:
-        return GILOnceCell
+    def __init__(self, definition: Definition) -> None:
+        self._definition = definition
+        self._discard = definition.discard
+
+    def _name(self) -> str:
+        return f"the cell of {self._definition.what}"
+
+    def is_same_place(self, other: BoundCell) -> bool:
+        """Return whether `other` is a view of the same value."""
+        raise NotImplementedError
+
+    def _standalone(self) -> GILOnceCell:
+        cell = GILOnceCell(discard=self._discard)
+        value = self._load()
+        if value is not EMPTY:
+            cell._publish(value)
+        return cell
+
+    def __repr__(self) -> str:
+        return repr(self._standalone())
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._standalone().__reduce_ex__(protocol)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return self._standalone().__deepcopy__(memo)
 
     def assign(self, value: Any) -> None:
         """Write `value` whether or not there is one already: an assignment by the user."""
         raise NotImplementedError
 
 
-class InstanceCell(BoundCell):
-    """The cell of one instance, kept in its `__dict__` under `key`."""
+class DictCell(BoundCell):
+    """A cell in a dict under `key`: the `__dict__` of an instance, or the values of a class."""
 
     __slots__ = ("_key", "_namespace")
 
-    _namespace: MutableMapping[str, Any]
-
-    def __init__(self, definition: Definition, instance: object, key: str) -> None:
-        self._discard = definition.discard
+    def __init__(self, definition: Definition, namespace: MutableMapping[str, Any], key: str) -> None:
+        super().__init__(definition)
+        self._namespace = namespace
         self._key = key
-        try:
-            self._namespace = instance.__dict__
-        except AttributeError:
-            raise TypeError(
-                f"No '__dict__' attribute on {type(instance).__name__!r} instance to cache {definition.what}. "
-                f"Add '__dict__' to the __slots__ of {type(instance).__name__!r}, "
-                "or declare a slot for it and name that: once_property(slot='_name')"
-            ) from None
-        if not hasattr(self._namespace, "setdefault"):
-            raise TypeError(
-                f"The '__dict__' attribute on {type(instance).__name__!r} instance "
-                f"does not support item assignment for caching {definition.what}. "
-                "For one value per class, put a classmethod under the decorator"
-            )
 
-    # As in GILOnceCell: each is one dict operation with a `str` key. The value is not
-    # boxed here, so two threads that `set()` one and the same object at the same
+    def is_same_place(self, other: BoundCell) -> bool:
+        return isinstance(other, DictCell) and self._namespace is other._namespace and self._key == other._key
+
+    # As in GILOnceCell, each is decided by one dict operation with a `str` key. The value
+    # is not boxed here, so two threads that `set()` one and the same object at the same
     # moment may both be told that they wrote it; the cell holds that object either way.
 
     def _load(self) -> Any:
         return self._namespace.get(self._key, EMPTY)
 
     def _publish(self, value: Any) -> tuple[Any, bool]:
-        was_empty = self._key not in self._namespace
+        before = self._namespace.get(self._key, EMPTY)
         published = self._namespace.setdefault(self._key, value)
-        return published, was_empty and published is value
+        return published, published is value and before is not value
 
     def _clear(self) -> Any:
         return self._namespace.pop(self._key, EMPTY)
@@ -119,91 +153,51 @@ class InstanceCell(BoundCell):
         self._namespace[self._key] = value
 
 
-class ClaimedCell(BoundCell):
-    """A cell in a place that has no `setdefault`: a slot, or a class attribute.
+class Claim:
+    """A value on its way into a slot.
 
-    Whoever wants to write first enters a claim, by the one atomic `setdefault` of the
-    definition's `claims`, then looks whether the place is empty, writes, and only then
-    drops the claim. Why this is enough, as long as nobody assigns or deletes:
-
-    * A claim is dropped only when the place is full. So if the place is empty *after* a
-      claim was read, no claim was ever dropped: that claim is the first, it decides, and
-      the others, entered after its drop, will find the place full.
-    * Nobody waits for the write. Who finds the place empty and a claim entered knows
-      from the claim what the value will be, and returns that.
-    * If an asynchronous exception (Ctrl-C) hits between claim and write, the claim
-      stays, and it is the value.
-    * A claim refers to its owner, so the `id` it is entered under cannot be reused.
-
-    Places are read and written by C code of the interpreter, with the GIL held or, in a
-    build without one, under the object's lock; the dict operations order them.
+    It refers to the slot's owner, so that the `id` under which it is entered is not reused.
     """
 
-    __slots__ = ("_claims", "_owner")
+    __slots__ = ("decides", "owner", "value")
 
-    def __init__(self, definition: Definition, owner: object) -> None:
-        self._discard = definition.discard
-        self._claims = definition.claims
-        self._owner = owner
-
-    def _read(self) -> Any:
-        """Return what the place holds, or `EMPTY`."""
-        raise NotImplementedError
-
-    def _write(self, value: Any) -> None:
-        raise NotImplementedError
-
-    def _erase(self) -> None:
-        """Empty the place, which is full."""
-        raise NotImplementedError
-
-    def _load(self) -> Any:
-        value = self._read()
-        if value is EMPTY:
-            claim = self._claims.get(id(self._owner))
-            if claim is not None:
-                # Only this look, after the claim was read, says whether the claim decides.
-                value = self._read()
-                if value is EMPTY:
-                    return claim[1]
-        return value
-
-    def _publish(self, value: Any) -> tuple[Any, bool]:
-        mine = (self._owner, value)
-        claim = self._claims.setdefault(id(self._owner), mine)
-        published = self._read()
-        written = published is EMPTY and claim is mine
-        if written:
-            self._write(value)
-        if claim is mine:
-            self._claims.pop(id(self._owner), None)
-        return (claim[1] if published is EMPTY else published), written
-
-    def _clear(self) -> Any:
-        claim = self._claims.pop(id(self._owner), None)
-        value = self._read()
-        if value is EMPTY:
-            return EMPTY if claim is None else claim[1]
-        try:
-            self._erase()
-        except AttributeError:
-            # Of two that take at once, the one whose erasing succeeds has the value.
-            return EMPTY
-        return value
-
-    def assign(self, value: Any) -> None:
-        self._claims.pop(id(self._owner), None)
-        self._write(value)
+    def __init__(self, owner: object, value: Any) -> None:
+        self.owner = owner
+        self.value = value
+        self.decides = False
 
 
-class SlotCell(ClaimedCell):
-    """The cell of one instance, kept in a slot declared by its class."""
+class SlotCell(BoundCell):
+    """A cell in a slot, which has no `setdefault`.
 
-    __slots__ = ("_member",)
+    Whoever wants to publish enters a claim first, by the one atomic `setdefault` of the
+    definition's `claims`, then looks whether the slot is empty, writes, and only then
+    drops the claim. Why this is enough:
+
+    * A claim is dropped when the slot is full. So if the slot is empty *after* a claim was
+      read, no claim was dropped before: that claim is the first, and decides. Others, who
+      can only enter theirs after it was dropped, find the slot full.
+    * Nobody waits for the write. Who meets a claim finishes it: all write the same object.
+    * An assignment or a `take()` removes the claim before it touches the slot, and a claim
+      is written only while it is entered. On CPython with a GIL there is no point between
+      that check and the write at which threads are switched (see `_finish`). Elsewhere an
+      assignment or a `take()` that falls exactly there is undone; values that are only
+      ever published are as safe there as here.
+
+    The slot's descriptor reads and writes in C, with the GIL held or, in a build without
+    one, under the owner's lock; the dict operations order it.
+    """
+
+    __slots__ = ("_claims", "_member", "_owner")
 
     def __init__(self, definition: Definition, owner: object, member: Any) -> None:
-        super().__init__(definition, owner)
+        super().__init__(definition)
+        self._claims = definition.claims
+        self._owner = owner
         self._member = member
+
+    def is_same_place(self, other: BoundCell) -> bool:
+        return isinstance(other, SlotCell) and self._owner is other._owner and self._member is other._member
 
     def _read(self) -> Any:
         try:
@@ -211,31 +205,123 @@ class SlotCell(ClaimedCell):
         except AttributeError:
             return EMPTY
 
-    def _write(self, value: Any) -> None:
+    def _load(self) -> Any:
+        claim = self._claims.get(id(self._owner))
+        return self._read() if claim is None else self._finish(claim)
+
+    def _publish(self, value: Any) -> tuple[Any, bool]:
+        mine = claim = Claim(self._owner, value)
+        try:
+            claim = self._claims.setdefault(id(self._owner), mine)
+        finally:
+            # Also when Ctrl-C hits just here: a claim left behind keeps its owner alive
+            # until something reads the attribute again.
+            published = self._finish(claim)
+        return published, claim is mine and mine.decides
+
+    def _finish(self, claim: Claim) -> Any:
+        """See that the slot holds a value, the claim's if it is empty; drop the claim."""
+        claims, key, owner, value = self._claims, id(self._owner), self._owner, claim.value
+        write = self._member.__set__
+        published = self._read()
+        if published is EMPTY:
+            claim.decides = True
+            try:
+                # CPython switches threads after calls and at jumps backwards. There is
+                # none of either between this subscript and the call that writes.
+                if claims[key] is claim:
+                    write(owner, value)
+            except KeyError:
+                pass
+            # Empty still, if somebody took the value at once: then it was this one.
+            published = self._read()
+            published = value if published is EMPTY else published
+        if claims.get(key) is claim:
+            claims.pop(key, None)
+        return published
+
+    def _clear(self) -> Any:
+        claim = self._claims.pop(id(self._owner), None)
+        value = self._read()
+        if value is EMPTY:
+            return EMPTY if claim is None else claim.value
+        try:
+            self._member.__delete__(self._owner)
+        except AttributeError:
+            # Of two that take at once, the one whose deletion succeeds has the value.
+            return EMPTY
+        return value
+
+    def assign(self, value: Any) -> None:
+        self._claims.pop(id(self._owner), None)
         self._member.__set__(self._owner, value)
 
-    def _erase(self) -> None:
-        self._member.__delete__(self._owner)
 
+class ClassValues(dict[str, object]):
+    """The values of one class, kept in that class.
 
-class ClassCell(ClaimedCell):
-    """The cell of one class: an entry of its own `__dict__`, which subclasses do not share.
-
-    `type.__setattr__`, not `setattr`: a metaclass that guards its attributes guards them
-    from the program's assignments, and this is none.
+    A decorator that makes a class anew, such as `dataclass(slots=True)`, copies this with
+    the rest of the namespace. The reference to the class, weak so as not to outlive it,
+    tells the new class that these values are not its own.
     """
 
-    __slots__ = ("_key",)
+    __slots__ = ("owner",)
 
-    def __init__(self, definition: Definition, owner: type) -> None:
-        super().__init__(definition, owner)
-        self._key = definition.key
+    def __init__(self, owner: type) -> None:
+        from weakref import ref
 
-    def _read(self) -> Any:
-        return self._owner.__dict__.get(self._key, EMPTY)
+        self.owner = ref(owner)
 
-    def _write(self, value: Any) -> None:
-        type.__setattr__(self._owner, self._key, value)
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Who pickles a class by value is to leave its values behind.
+        return dict, ()
 
-    def _erase(self) -> None:
-        type.__delattr__(self._owner, self._key)
+
+#: The attribute that holds them. pydoc skips names with an underscore in front, and
+#: runtime protocols, up to Python 3.11, those with this prefix.
+_ATTRIBUTE = "_abc_gilonce"
+
+#: The values on their way into a class, each beside the class, whose `id` is the key.
+_new_values: dict[int, tuple[type, ClassValues]] = {}
+
+
+def class_values(cls: type, what: str) -> ClassValues:
+    """Return the values of `cls` itself, in which `what` is to be kept; make them if need be.
+
+    Threads that make them at once agree by the same kind of claim as in `SlotCell`. These
+    are never taken out again, so it does not matter when one of them writes what all write.
+    """
+    values = _own_values(cls)
+    if values is not None:
+        return values
+    key = id(cls)
+    claim = cls, ClassValues(cls)
+    try:
+        claim = _new_values.setdefault(key, claim)
+    finally:
+        values = _own_values(cls)
+        if values is None:
+            values = claim[1]
+            _set_class_attribute(cls, values, what)
+        if _new_values.get(key) is claim:
+            _new_values.pop(key, None)
+    return values
+
+
+def _own_values(cls: type) -> ClassValues | None:
+    values = cls.__dict__.get(_ATTRIBUTE)
+    return values if type(values) is ClassValues and values.owner() is cls else None
+
+
+def _set_class_attribute(cls: type, values: ClassValues, what: str) -> None:
+    try:
+        try:
+            # Not `setattr`: a metaclass that guards its attributes guards them from the
+            # program's assignments, and this is none.
+            type.__setattr__(cls, _ATTRIBUTE, values)
+        except TypeError:
+            # A metaclass written in C may insist on its own way.
+            setattr(cls, _ATTRIBUTE, values)
+    except (TypeError, AttributeError) as error:
+        _new_values.pop(id(cls), None)
+        raise TypeError(f"{cls.__name__!r} takes no attributes, so it cannot keep {what}") from error

@@ -6,6 +6,7 @@ most of the time that `import gilonce` takes.
 
 from __future__ import annotations
 
+import sys
 from types import FunctionType, MethodType
 
 TYPE_CHECKING = False
@@ -55,13 +56,22 @@ def _code_flags(function: Any) -> int:
 
 def is_coroutine_function(function: object) -> bool:
     """Return whether a call of `function` returns a coroutine."""
-    # The mark is the one that inspect.markcoroutinefunction() leaves.
-    return bool(_code_flags(function) & _CO_COROUTINE) or hasattr(function, "_is_coroutine_mark")
+    if _code_flags(function) & _CO_COROUTINE:
+        return True
+    # What inspect.markcoroutinefunction() leaves on a plain function. Where inspect was
+    # never imported, nothing was marked.
+    mark = getattr(sys.modules.get("inspect"), "_is_coroutine_mark", None)
+    return mark is not None and getattr(function, "_is_coroutine_marker", None) is mark
 
 
 def is_generator_function(function: object) -> bool:
     """Return whether a call of `function` returns a generator or an asynchronous one."""
     return bool(_code_flags(function) & (_CO_GENERATOR | _CO_ASYNC_GENERATOR))
+
+
+def hides_parameters(function: object) -> bool:
+    """Return whether `function` takes whatever it is given, as wrappers made by decorators do."""
+    return bool(_code_flags(function) & _CO_VARARGS)
 
 
 def required_parameters(function: Any) -> tuple[list[str], list[str]]:

@@ -133,6 +133,12 @@ class GILOnceCell:
     def get(self, default: Any = None) -> Any:
         """Return the value, or `default` while the cell is empty. Never runs anything.
 
+        Parameters:
+            default: what to return instead of a value.
+
+        Returns:
+            The published object, or `default`. pyo3's `get`.
+
         >>> GILOnceCell().get("nothing yet")
         'nothing yet'
         """
@@ -140,7 +146,10 @@ class GILOnceCell:
         return default if value is EMPTY else value
 
     def is_set(self) -> bool:
-        """Return whether the cell holds a value.
+        """Return whether the cell holds a value, which may be `None`.
+
+        Returns:
+            True or False. Under a race with `set()` or `take()` the answer may be past.
 
         >>> GILOnceCell().is_set()
         False
@@ -198,7 +207,10 @@ class GILOnceCell:
 
         Raises:
             TypeError: `initializer` is not callable (even when the cell is full).
-            BaseException: whatever `initializer` or awaiting its result raised.
+            BaseException: whatever `initializer` or awaiting its result raised; and what
+                ends this task while it awaits `discard`, such as its cancellation.
+
+        After pyo3's `get_or_init`, for which there is no asynchronous one.
 
         >>> import asyncio
         >>> cell = GILOnceCell()
@@ -215,11 +227,12 @@ class GILOnceCell:
         published, _ = self._publish(value)
         if published is not value and self._discard is not None:
             try:
-                discarding = self._discard(value)
+                discarding: Any = self._discard(value)
+                must_wait = hasattr(discarding, "__await__")
             except BaseException as error:
                 report_unraisable(error, self._discard)
                 return published
-            if hasattr(discarding, "__await__"):
+            if must_wait:
                 # A cancellation of this task, unlike a failure to discard, is the
                 # caller's own and must get through.
                 try:
@@ -231,9 +244,14 @@ class GILOnceCell:
     def set(self, value: Any, /) -> None:
         """Publish `value` into an empty cell.
 
+        Parameters:
+            value: any object, `None` too.
+
         Raises:
             AlreadySetError: the cell holds a value; the rejected object is the error's
                 `.value`. `discard` is not called, for the caller has it back.
+
+        pyo3's `set`.
 
         >>> cell = GILOnceCell()
         >>> cell.set("configured at start-up")
@@ -243,7 +261,7 @@ class GILOnceCell:
         published, written = self._publish(value)
         if not written:
             raise AlreadySetError(
-                f"this cell already holds a {type(published).__name__!r} object: read it with get(), "
+                f"{self._name()} already holds a {type(published).__name__!r} object: read it with get(), "
                 "or empty the cell with take() first; the rejected object is this error's .value",
                 value,
             )
@@ -254,6 +272,12 @@ class GILOnceCell:
         Where Rust's compiler proves that no one else looks, here the caller promises it.
         A thread that races with `take()` sees the old value or an empty cell, never
         anything broken. What a surface has already handed out or kept stays there.
+
+        Parameters:
+            default: what to return instead of a value.
+
+        Returns:
+            The object that the cell held, or `default`. pyo3's `take`.
 
         >>> cell = GILOnceCell()
         >>> cell.set(1)
@@ -272,6 +296,9 @@ class GILOnceCell:
             module: the absolute name of a module.
             attr: the name to import from it.
 
+        Returns:
+            The published object.
+
         Raises:
             ImportError: as the import statement raises it; the cell stays empty.
 
@@ -283,48 +310,60 @@ class GILOnceCell:
 
         def import_statement() -> Any:
             # With the name in `fromlist` the import system tries a submodule of that
-            # name too, as `from package import submodule` does.
+            # name too. In a circular import the submodule is not yet an attribute.
             imported = __import__(module, fromlist=(attr,))
-            try:
-                return getattr(imported, attr)
-            except AttributeError:
+            missing = object()
+            value = getattr(imported, attr, missing)
+            if value is missing:
+                value = sys.modules.get(f"{imported.__name__}.{attr}", missing)
+            if value is missing:
                 path = getattr(imported, "__file__", None)
-                message = f"cannot import name {attr!r} from {module!r} ({path or 'unknown location'})"
-                raise ImportError(message, name=module, path=path) from None
+                started = getattr(getattr(imported, "__spec__", None), "_initializing", False)
+                whence = f"partially initialized module {module!r} (most likely due to a circular import)"
+                raise ImportError(
+                    f"cannot import name {attr!r} from {whence if started else repr(module)} "
+                    f"({path or 'unknown location'})",
+                    name=module,
+                    path=path,
+                )
+            return value
 
         return self.get_or_init(import_statement)
+
+    def _name(self) -> str:
+        """Return what this cell is called in messages."""
+        return "this cell"
 
     @recursive_repr("<GILOnceCell: ...>")
     def __repr__(self) -> str:
         value = self._load()
         shown = "empty" if value is EMPTY else repr(value)
-        return f"<{self._standalone().__name__}: {shown}>"
+        return f"<{type(self).__name__}: {shown}>"
 
     # Copies are cells of their own: the same value for `copy`, a copy of it for
     # `deepcopy`, what pickle makes of it for pickle. The value comes after the new cell
     # exists, because it may refer to that cell.
 
-    def _standalone(self) -> type[GILOnceCell]:
-        """Return the type of a copy."""
-        return type(self)
-
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> tuple[Any, ...]:
         value = self._load()
         held = () if value is EMPTY else (value,)
-        return self._standalone(), (), (self._discard, held)
+        return self._discard, held, getattr(self, "__dict__", None)
 
-    def __setstate__(self, state: tuple[Discard, tuple[Any, ...]]) -> None:
-        self._discard, held = state
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self._discard, held, attributes = state
+        self._values = {}
         for value in held:
             self._publish(value)
+        for name, attribute in (attributes or {}).items():
+            setattr(self, name, attribute)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GILOnceCell:
         from copy import deepcopy
 
-        copied = memo[id(self)] = self._standalone()(discard=self._discard)
-        value = self._load()
-        if value is not EMPTY:
-            copied._publish(deepcopy(value, memo))
+        copied = memo[id(self)] = type(self).__new__(type(self))
+        # `discard` stays: a copy of a method of a pool would close into a copy of the pool.
+        discard, held, attributes = self.__getstate__()
+        copied.__setstate__((discard, deepcopy(held, memo), deepcopy(attributes, memo)))
         return copied
 
 

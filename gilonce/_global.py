@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ._cell import Discard
 
 
-#: What makes a proxy, imported when it is first needed.
+#: `_proxy.make_proxy`, imported by the first call.
 _make_proxy = GILOnceCell()
 
 
@@ -90,5 +90,6 @@ def lazy_global(
         frame = sys._getframe(1)
         if not frame.f_code.co_flags & CO_OPTIMIZED and frame.f_locals is frame.f_globals:
             namespace = frame.f_globals
-    make_proxy = _make_proxy.get() or _make_proxy.import_attr("gilonce._proxy", "make_proxy")
+    # `get` alone is the faster way, once it is there.
+    make_proxy = _make_proxy.get() or _make_proxy.import_attr(f"{__package__}._proxy", "make_proxy")
     return make_proxy(factory, interface, GILOnceCell(discard=discard), namespace)

@@ -9,7 +9,14 @@ from __future__ import annotations
 from types import FunctionType, MethodType
 
 from ._bound import Definition
-from ._callables import binds, is_coroutine_function, is_generator_function, name_of, required_parameters
+from ._callables import (
+    binds,
+    hides_parameters,
+    is_coroutine_function,
+    is_generator_function,
+    name_of,
+    required_parameters,
+)
 from ._cell import GILOnceCell, check_discard
 
 TYPE_CHECKING = False
@@ -83,25 +90,30 @@ class Once:
         "_definition",
         "_function",
         "_is_async",
-        "_takes_owner",
+        "_may_take_owner",
+        "_needs_owner",
         "cell",
     )
 
     def __init__(self, function: Any, discard: Discard) -> None:
         kind = type(function) if isinstance(function, (classmethod, staticmethod)) else None
         wrapped = function if kind is None else function.__func__
-        positional = _check(wrapped, owners=0 if kind is staticmethod else 1)
+        if not callable(wrapped):
+            hint = ": for a lazy attribute use once_property" if isinstance(function, property) else ""
+            raise TypeError(f"@once takes a callable, not {function!r} ({type(function).__name__}){hint}")
         if kind is classmethod:
             self._binds_to = "class"
         elif kind is None and binds(wrapped):
             self._binds_to = "instance"
         else:
             self._binds_to = "nothing"
-        self._takes_owner = self._binds_to == "class" or positional == 1
+        required = _check(wrapped, owners=0 if self._binds_to == "nothing" else 1)
+        self._needs_owner = self._binds_to == "class" or required == 1
+        self._may_take_owner = self._needs_owner or (self._binds_to == "instance" and hides_parameters(wrapped))
         self._function = wrapped
         self._is_async = is_coroutine_function(wrapped)
-        self._definition = Definition(wrapped, discard)
-        if not self._takes_owner:
+        self._definition = Definition(wrapped, discard, _ADVICE)
+        if not self._needs_owner:
             self.cell = GILOnceCell(discard=discard)
         self.__wrapped__ = wrapped
         # Found in the class, these two would never reach `__getattr__`.
@@ -109,15 +121,16 @@ class Once:
         self.__doc__ = getattr(wrapped, "__doc__", None)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        if not args and not kwargs and not self._takes_owner:
+        if not args and not kwargs and not self._needs_owner:
             return self._ask(self.cell, self._function)
-        if len(args) == 1 and not kwargs and self._takes_owner:
+        # `Cls.m(obj)`; and, from Python 3.13 on, `Cls.m()` with @classmethod above.
+        if len(args) == 1 and not kwargs and self._may_take_owner:
             return self._ask_for(args[0])
         name = name_of(self._function)
         if not args and not kwargs:
             raise TypeError(f"{name}() is a method with one value per instance or class: call it on one")
         raise TypeError(
-            f"{name}() takes no arguments{' beyond the instance' if self._takes_owner else ''}, "
+            f"{name}() takes no arguments{' beyond the instance' if self._may_take_owner else ''}, "
             "because @once computes one value: one value per argument is what functools.cache is for"
         )
 
@@ -125,7 +138,12 @@ class Once:
         return self._ask(self._definition.cell_of(owner), MethodType(self._function, owner))
 
     def _ask(self, cell: GILOnceCell, initializer: Callable[[], Any]) -> Any:
-        return cell.aget_or_init(initializer) if self._is_async else cell.get_or_init(initializer)
+        if not self._is_async:
+            return cell.get_or_init(initializer)
+        coroutine: Any = cell.aget_or_init(initializer)
+        # So that "was never awaited" says which.
+        coroutine.__name__ = coroutine.__qualname__ = name_of(self._function)
+        return coroutine
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         if self._binds_to == "class":
@@ -134,16 +152,11 @@ class Once:
             return BoundOnce(self, instance)
         return self
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        # A method whose parameters do not show, behind a decorator's `*args`, is
-        # recognised by standing in a class: `Cls.m(obj)` gives it its instance.
-        if self._binds_to == "instance" and not self._takes_owner:
-            self._takes_owner = True
-            del self.cell
-
     # The disguise. What is not here is looked up in the function.
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_function":
+            raise AttributeError("once was not initialized: call once(function)", name=name, obj=self)
         if name == "cell":
             raise AttributeError(
                 f"{name_of(self._function)}() has one cell per instance or class, and this is neither: "
@@ -219,11 +232,14 @@ class BoundOnce:
         return getattr, (self.__self__, self.__func__.__name__)
 
 
+_ADVICE = (
+    "Add '__dict__' to the __slots__ of its class, or use once_property(slot=...) instead of @once. "
+    "If it is not meant as an instance: one value per argument is what functools.cache is for"
+)
+
+
 def _check(function: object, owners: int) -> int:
     """Return how many parameters `function` requires; raise TypeError if @once cannot wrap it."""
-    if not callable(function):
-        hint = ": for a lazy attribute use once_property" if isinstance(function, property) else ""
-        raise TypeError(f"@once takes a callable, not {function!r} ({type(function).__name__}){hint}")
     name = name_of(function)
     if is_generator_function(function):
         raise TypeError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import GenericAlias, MemberDescriptorType, MethodType
 
-from ._bound import Definition, InstanceCell, SlotCell
+from ._bound import BoundCell, Definition, SlotCell, class_values
 from ._callables import is_coroutine_function, name_of
 from ._cell import EMPTY, GILOnceCell, check_discard
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from typing import Any, ClassVar
 
-    from ._bound import BoundCell
     from ._cell import Discard
 
 
@@ -38,7 +37,8 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
 
     On an `async def`, `await obj.x` gives the value, as often as one likes.
 
-    An override may use `super().x`: the base's value is kept too, apart from the override's.
+    An override may use `super().x`: the base's value is kept too, apart from the override's,
+    and `del obj.x` forgets the override's alone.
 
     Parameters:
         function: called with the instance (the class, nothing) to compute the value.
@@ -51,8 +51,8 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
 
     Raises:
         TypeError: at decoration, if `function` is not callable; at class creation, for two
-            names or two properties that name one slot; at access, for no name, no writable
-            `__dict__`, or no such slot.
+            names; at access, for no name, no writable `__dict__`, no such slot, or a slot
+            that another property uses.
         BaseException: at access, whatever `function` raised; the next access tries again.
 
     The idea is `functools.cached_property`'s; the cell is pyo3's `GILOnceCell`.
@@ -85,16 +85,20 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
         return super().__new__(_kind_of(cls, function, slot))
 
     def __init__(self, function: Any, /, *, slot: str | None = None, discard: Discard = None) -> None:
-        self.func = getattr(function, "__func__", function)
+        self.func = function.__func__ if isinstance(function, (classmethod, staticmethod)) else function
         self.attrname = None
         self.__doc__ = getattr(self.func, "__doc__", None)
         self.__module__ = getattr(self.func, "__module__", "")
         # As an attribute of its own, because @abstractmethod above us sets it.
-        if getattr(self.func, "__isabstractmethod__", False):
-            self.__isabstractmethod__ = True
+        self.__isabstractmethod__: bool = getattr(self.func, "__isabstractmethod__", False)
         self._slot = slot
         self._is_async = is_coroutine_function(self.func)
-        self._definition = Definition(self.func, discard)
+        advice = "Declare a slot for it in the __slots__ of its class, and name that: once_property(slot='_name')"
+        self._definition = Definition(self.func, discard, advice)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # The default asks `__new__` for an empty object, and gets a decorator.
+        return object.__new__, (type(self),), self.__dict__
 
     def __set_name__(self, owner: type, name: str) -> None:
         if self.attrname is None:
@@ -120,7 +124,7 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
         # If something else is found, it is an override that has reached us through super().
         # The attribute's own name is where its value will go, so ours stays apart.
         key = name if found is self else self._definition.key
-        return InstanceCell(self._definition, instance, key)
+        return self._definition.cell_in_dict(instance, key)
 
     def _name(self) -> str:
         if self.attrname is None:
@@ -138,78 +142,89 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
 class _Assignable(once_property):
     """A property whose value is not under its own name, so that it sees to assignment too."""
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        super().__set_name__(owner, name)
-        for other_name, other in owner.__dict__.items():
-            # By `type()`: to ask a lazy proxy that stands there for its class would touch it.
-            if issubclass(type(other), _Assignable) and other is not self and other._slot == self._slot is not None:
-                raise TypeError(
-                    f"{owner.__name__}.{name} and {owner.__name__}.{other_name} both name the slot "
-                    f"{self._slot!r}: each needs a slot of its own"
-                )
-
     def _cell_of(self, instance: Any) -> BoundCell:
         self._name()
         if self._slot is None:
-            return InstanceCell(self._definition, instance, self._definition.key)
+            return self._definition.cell_in_dict(instance, self._definition.key)
         return SlotCell(self._definition, instance, self._member_for(instance))
 
     def __set__(self, instance: object, value: Any) -> None:
-        self._cell_of(instance).assign(value)
+        cell = self._cell_of(instance)
+        if type(value) is Awaiting and value.is_of(cell):
+            # Who read the attribute, replaced it and now puts it back, as monkeypatch
+            # does, means the value that it stood for.
+            value = value.seen
+        if value is EMPTY:
+            cell.take()
+        else:
+            cell.assign(value)
 
     def __delete__(self, instance: object) -> None:
         if self._cell_of(instance).take(EMPTY) is EMPTY:
             raise AttributeError(self._name(), name=self._name(), obj=instance)
 
     def _member_for(self, instance: object) -> Any:
-        """Return the slot's descriptor; raise TypeError if there is none, or an override has it too."""
+        """Return the descriptor of the slot; raise TypeError if it is not there, or not ours alone."""
         cls = type(instance)
-        overrides, member = self._find(cls)
+        # Kept in the class it was found for: kept here, it would keep a subclass alive.
+        values = class_values(cls, self._definition.what)
+        member = values.get(self._definition.key)
         if member is None:
-            raise TypeError(
-                f"No slot {self._slot!r} on {cls.__name__!r} instance to cache {self._definition.what}. "
-                f"Add {self._slot!r} to the __slots__ of {cls.__name__!r}"
-            )
-        for override in overrides:
-            if issubclass(type(override), _Assignable) and override._find(cls)[1] is member:
+            member = self._find_member(cls)
+            if member is None:
                 raise TypeError(
-                    f"{name_of(override.func)}() overrides {name_of(self.func)}() and uses it, but both name "
-                    f"the slot {self._slot!r} of {member.__objclass__.__name__!r}: each needs a slot of its own"
+                    f"No slot {self._slot!r} on {cls.__name__!r} instance to cache {self._definition.what}. "
+                    f"Add {self._slot!r} to the __slots__ of {cls.__name__!r}"
                 )
+            self._check_alone(cls, member)
+            values[self._definition.key] = member
         return member
 
-    def _find(self, cls: type) -> tuple[list[Any], Any]:
-        """Return what overrides this property in `cls`, and the descriptor of its slot.
+    def _find_member(self, cls: type) -> Any:
+        """Return the descriptor of the slot for instances of `cls`, or None.
 
-        The slot is the one that the class which has the property sees, for a subclass may
-        declare another of that name; if it sees none, as in a mixin, the subclass's. Both
-        are looked up afresh: remembered here, they would keep the subclass alive.
+        It is that of the class which has this property, or of a base of it, for a subclass
+        may declare another of the name; if there is none, as for a mixin, a subclass's.
         """
         slot = self._slot or ""
-        if slot.startswith("__") and not slot.endswith("__"):
-            mangled = {f"_{base.__name__.lstrip('_')}{slot}" for base in cls.__mro__} | {slot}
-        else:
-            mangled = {slot}
-        overrides: list[Any] = []
-        member = None
-        found = False
+        private = slot.startswith("__") and not slot.endswith("__")
+        outside = None
+        is_inside = False
         for base in cls.__mro__:
             entries = base.__dict__
-            if not found:
-                entry = entries.get(self._name())
-                found = entry is self
-                if entry is not None and not found:
-                    overrides.append(entry)
-            candidate = next((entries[name] for name in mangled if name in entries), None)
-            if isinstance(candidate, MemberDescriptorType) and (member is None or found):
-                member = candidate
-                if found:
-                    break
-        return overrides, member
+            is_inside = is_inside or entries.get(self._name()) is self
+            member = entries.get(f"_{base.__name__.lstrip('_')}{slot}" if private else slot)
+            if isinstance(member, MemberDescriptorType):
+                if is_inside:
+                    return member
+                outside = outside or member
+        return outside
+
+    def _check_alone(self, cls: type, member: Any) -> None:
+        """Raise TypeError if another property of `cls` uses the slot.
+
+        The one exception is one that overrides this property, or that this one overrides,
+        as long as the override does not ask for the other's value.
+        """
+        is_found = False
+        for base in cls.__mro__:
+            for name, other in base.__dict__.items():
+                # By `type()`: to ask a lazy proxy that stands there for its class would touch it.
+                if other is self or not issubclass(type(other), _Assignable) or other._find_member(cls) is not member:
+                    continue
+                if name != self.attrname or not is_found:
+                    raise TypeError(
+                        f"{name_of(self.func)}() and {name_of(other.func)}() both name the slot {self._slot!r} "
+                        f"of {member.__objclass__.__name__!r}: each needs a slot of its own"
+                    )
+            is_found = is_found or base.__dict__.get(self._name()) is self
 
 
 class _PerClass(once_property):
     def __get__(self, instance: object, owner: type | None = None) -> Any:
+        # ABCMeta looks at inherited names by reading them, to see whether they are abstract.
+        if self.__isabstractmethod__:
+            return self
         cls = type(instance) if owner is None else owner
         return self._ask(self._definition.cell_of(cls), MethodType(self.func, cls))
 
@@ -220,6 +235,8 @@ class _PerProcess(once_property):
         self._cell = GILOnceCell(discard=discard)
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
+        if self.__isabstractmethod__:
+            return self
         return self._ask(self._cell, self.func)
 
 
@@ -242,8 +259,10 @@ def _kind_of(cls: type[once_property], function: object, slot: str | None) -> ty
             f"{cls.__name__}(slot={slot!r}) cannot wrap a {type(function).__name__}: "
             "a slot belongs to an instance, and this value does not"
         )
-    if cls is once_property or issubclass(cls, kind):
-        return kind if cls is once_property else cls
+    if cls is once_property:
+        return kind
+    if issubclass(cls, kind):
+        return cls
     # A user's subclass: its methods come first, then those of the kind.
     return type(cls.__name__, (cls, kind), {"__module__": cls.__module__, "__qualname__": cls.__qualname__})
 
@@ -256,12 +275,18 @@ class Awaiting:
     turn away leaves no coroutine that was never awaited.
     """
 
-    __slots__ = ("_cell", "_coroutine", "_initializer")
+    __slots__ = ("_cell", "_coroutine", "_initializer", "seen")
 
     def __init__(self, cell: GILOnceCell, initializer: Callable[[], Any]) -> None:
+        #: The value at the time, or `EMPTY`.
+        self.seen = cell.get(EMPTY)
         self._cell = cell
         self._initializer = initializer
         self._coroutine: Any = None
+
+    def is_of(self, cell: BoundCell) -> bool:
+        """Return whether this is what the property gives whose cell is `cell`."""
+        return isinstance(self._cell, BoundCell) and self._cell.is_same_place(cell)
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._cell.aget_or_init(self._initializer).__await__()

@@ -34,8 +34,9 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
         self._self_namespace = namespace
 
     # wrapt's hooks for a lazy proxy: the first says by being there that the object is yet
-    # to be made, the second is called for it. wrapt keeps what it returns. Threads that
-    # race here are given one object by the cell, so it does not matter whose is kept.
+    # to be made, the second is called for it. Only wrapt's compiled part keeps what that
+    # returns, so it is kept here. Threads that race are given one object by the cell, so
+    # it does not matter whose is kept.
 
     def __wrapped_factory__(self) -> Any:
         try:
@@ -47,10 +48,11 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
 
     def __wrapped_get__(self) -> Any:
         value = self._self_cell.get_or_init(self.__wrapped_factory__)
-        self.__wrapped__ = value
-        self._self_is_made = True
+        # Reified first, for afterwards this is not called again.
         if self._self_namespace is not None and self._self_cell.final:
             _reify(self, value, self._self_namespace)
+        self.__wrapped__ = value
+        self._self_is_made = True
         return value
 
     _self_is_made = False
@@ -74,6 +76,15 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return self.__reduce__()
+
+    def __radd__(self, other: Any) -> Any:
+        try:
+            return other + self.__wrapped__
+        except TypeError:
+            # `list += P`: Python asks the right operand before it extends the list.
+            if hasattr(type(other), "__iadd__"):
+                return NotImplemented
+            raise
 
     # What does not support `with` is told so by the interpreter, not by an AttributeError.
 
@@ -250,6 +261,10 @@ def _methods_of(interface: type) -> tuple[str, ...]:
         entries = cls.__dict__
         # None in the place of a special method says that there is none.
         found.update({name: entries[name] is not None for name in _OPTIONAL.keys() & entries.keys()})
+    # What Python does with instances that lack the method: a sequence is iterated by its
+    # items, and text is a path.
+    found.setdefault("__iter__", hasattr(interface, "__getitem__"))
+    found.setdefault("__fspath__", issubclass(interface, (str, bytes)))
     return tuple([name for name in _OPTIONAL if found.get(name)])
 
 
@@ -284,9 +299,10 @@ def make_proxy(
 def _reify(proxy: object, value: object, namespace: dict[str, Any]) -> None:
     """Put `value` wherever `namespace` has `proxy`."""
     # `copy` is one operation of the interpreter, so no other thread changes the dict that
-    # is looped over. Between `is` and the store, on a build with a GIL, there is no point
-    # at which CPython switches threads, so a name that was rebound stays so. Without a
-    # GIL a rebinding in just that moment can be lost, as between any two assignments.
+    # is looped over. CPython with a GIL switches threads after calls and at jumps
+    # backwards, and there is neither from the second subscript to the store: a name that
+    # was rebound stays so. Elsewhere a rebinding in just that moment can be lost, as
+    # between any two assignments to a global.
     for name, bound in namespace.copy().items():
-        if bound is proxy and namespace.get(name) is proxy:
+        if bound is proxy and name in namespace and namespace[name] is proxy:
             namespace[name] = value

@@ -30,10 +30,11 @@ def environment(implementation: str) -> dict[str, str]:
 def run_python(gilonce: ModuleType, *arguments: str) -> str:
     """Run Python in a process of its own, on the same implementation; return what it prints.
 
-    It runs in development mode, and nothing may appear on stderr.
+    All warnings are shown, and nothing may appear on stderr. (Not `-X dev`, for asyncio's
+    debug mode complains of a machine that is slow.)
     """
     done = subprocess.run(
-        [sys.executable, "-X", "dev", *arguments],
+        [sys.executable, "-W", "default", *arguments],
         env=environment(gilonce.__implementation__),
         capture_output=True,
         text=True,
@@ -112,7 +113,7 @@ def drive(coroutine: Any) -> Any:
 
 
 Touch = Callable[[], Any]
-Surface = Callable[[ModuleType, Callable[[], Any], Any], Touch]
+Surface = Callable[[Any, Callable[[], Any], Any], Touch]
 
 #: Every way to one value: a function that, given the package, an initializer and a
 #: discard, makes it anew and returns what a user would do to get the value.
@@ -125,13 +126,13 @@ def surface(build: Surface) -> Surface:
 
 
 @surface
-def cell(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def cell(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     it = gilonce.GILOnceCell(discard=discard)
     return lambda: it.get_or_init(initializer)
 
 
 @surface
-def async_cell(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def async_cell(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     async def initialize() -> Any:
         return initializer()
 
@@ -140,16 +141,17 @@ def async_cell(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any
 
 
 @surface
-def once_function(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def once_function(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     @gilonce.once(discard=discard)
     def function() -> Any:
         return initializer()
 
-    return function
+    touch: Touch = function
+    return touch
 
 
 @surface
-def once_async_function(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def once_async_function(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     @gilonce.once(discard=discard)
     async def function() -> Any:
         return initializer()
@@ -158,7 +160,7 @@ def once_async_function(gilonce: ModuleType, initializer: Callable[[], Any], dis
 
 
 @surface
-def once_method(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def once_method(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     class Owner:
         @gilonce.once(discard=discard)
         def method(self) -> Any:
@@ -169,7 +171,7 @@ def once_method(gilonce: ModuleType, initializer: Callable[[], Any], discard: An
 
 
 @surface
-def once_above_classmethod(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def once_above_classmethod(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     class Owner:
         @gilonce.once(discard=discard)
         @classmethod
@@ -180,7 +182,7 @@ def once_above_classmethod(gilonce: ModuleType, initializer: Callable[[], Any], 
 
 
 @surface
-def once_below_classmethod(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def once_below_classmethod(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     class Owner:
         @classmethod
         @gilonce.once(discard=discard)
@@ -191,7 +193,7 @@ def once_below_classmethod(gilonce: ModuleType, initializer: Callable[[], Any], 
 
 
 @surface
-def once_staticmethod(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def once_staticmethod(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     class Owner:
         @gilonce.once(discard=discard)
         @staticmethod
@@ -202,7 +204,7 @@ def once_staticmethod(gilonce: ModuleType, initializer: Callable[[], Any], disca
 
 
 @surface
-def property_in_dict(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def property_in_dict(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     class Owner:
         @gilonce.once_property(discard=discard)
         def attribute(self) -> Any:
@@ -213,7 +215,7 @@ def property_in_dict(gilonce: ModuleType, initializer: Callable[[], Any], discar
 
 
 @surface
-def property_in_slot(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def property_in_slot(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     class Owner:
         __slots__ = ("_attribute",)
 
@@ -226,7 +228,7 @@ def property_in_slot(gilonce: ModuleType, initializer: Callable[[], Any], discar
 
 
 @surface
-def property_of_class(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def property_of_class(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     class Owner:
         @gilonce.once_property(discard=discard)
         @classmethod
@@ -237,7 +239,7 @@ def property_of_class(gilonce: ModuleType, initializer: Callable[[], Any], disca
 
 
 @surface
-def static_property(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def static_property(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     class Owner:
         @gilonce.once_property(discard=discard)
         @staticmethod
@@ -248,7 +250,7 @@ def static_property(gilonce: ModuleType, initializer: Callable[[], Any], discard
 
 
 @surface
-def async_property(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def async_property(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     class Owner:
         @gilonce.once_property(discard=discard)
         async def attribute(self) -> Any:
@@ -259,7 +261,7 @@ def async_property(gilonce: ModuleType, initializer: Callable[[], Any], discard:
 
 
 @surface
-def property_through_super(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def property_through_super(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     class Base:
         @gilonce.once_property(discard=discard)
         def attribute(self) -> Any:
@@ -275,13 +277,13 @@ def property_through_super(gilonce: ModuleType, initializer: Callable[[], Any], 
 
 
 @surface
-def proxy(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def proxy(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     it = gilonce.lazy_global(initializer, discard=discard)
     return lambda: it.__wrapped__
 
 
 @surface
-def reified_global(gilonce: ModuleType, initializer: Callable[[], Any], discard: Any) -> Touch:
+def reified_global(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     namespace: dict[str, Any] = {"lazy_global": gilonce.lazy_global, "make": initializer, "discard": discard}
     exec("IT = lazy_global(make, discard=discard)", namespace)
 

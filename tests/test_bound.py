@@ -1,4 +1,7 @@
-"""The cells of instances and classes: the claim that stands in for a `setdefault`."""
+"""The cells of instances and classes, in plain Python: the claim that stands in for a `setdefault`.
+
+These tests step in between the operations of that implementation, so they name its parts.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,26 @@ class Owner:
 
 
 class Place:
-    """A slot's descriptor that lets a test step in before and after each operation."""
+    """A slot's descriptor that lets a test step in after a read and before a write."""
 
     def __init__(self) -> None:
         self.values: dict[int, object] = {}
-        self.before_write = lambda: None
-        self.after_read = lambda: None
+        self.before_write: Any = lambda: None
+        self.after_read: Any = lambda: None
+
+    def once_after_read(self, action: Any) -> None:
+        def act() -> None:
+            self.after_read = lambda: None
+            action()
+
+        self.after_read = act
+
+    def once_before_write(self, action: Any) -> None:
+        def act() -> None:
+            self.before_write = lambda: None
+            action()
+
+        self.before_write = act
 
     def __get__(self, owner: object, cls: type | None = None) -> Any:
         found = id(owner) in self.values
@@ -49,22 +66,26 @@ def place() -> Place:
 
 @pytest.fixture
 def make(gilonce: ModuleType, place: Place) -> Any:
-    """A function that makes a view of one and the same place."""
+    """A function that makes a view of one and the same slot."""
     bound = sys.modules["gilonce._bound"]
-    definition = bound.Definition(Owner, None)
+    definition = bound.Definition(Owner, None, "")
     owner = Owner()
     return lambda: bound.SlotCell(definition, owner, place)
 
 
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 def test_nobody_waits_for_the_write_of_a_claim(make: Any, place: Place) -> None:
-    """While the winner is about to write, others know its value and return it."""
+    """While the winner is about to write, others finish its claim and return its value."""
     claimed, write = threading.Event(), threading.Event()
 
-    def before_write() -> None:
+    def pause() -> None:
         claimed.set()
         assert write.wait(WATCHDOG)
 
-    place.before_write = before_write
+    place.once_before_write(pause)
 
     def winner() -> object:
         return make().get_or_init(lambda: "winner")
@@ -82,76 +103,103 @@ def test_nobody_waits_for_the_write_of_a_claim(make: Any, place: Place) -> None:
 
     assert run_threads(winner, others) == ["winner", ["winner", True, "winner", ("winner", False)]]
     assert make().get() == "winner"
-
-
-def test_a_claim_that_came_too_late_decides_nothing(make: Any, place: Place) -> None:
-    """A reader that saw the place empty, and then a void claim, looks at the place again."""
-    cell = make()
-    claims = cell._claims
-
-    def publish_and_leave_a_void_claim() -> None:
-        place.after_read = lambda: None
-        assert make()._publish("published") == ("published", True)
-        claims[id(cell._owner)] = (cell._owner, "too late")
-
-    place.after_read = publish_and_leave_a_void_claim
-    assert cell.get() == "published"
-
-
-def test_a_value_published_between_claim_and_look_is_the_value(make: Any, place: Place) -> None:
-    """Who finds the place full after claiming returns what is there, and writes nothing."""
-    make()._publish("first")
-    assert make()._publish("second") == ("first", False)
     assert make()._claims == {}
 
 
-def test_an_interrupt_between_claim_and_write_leaves_the_claim_as_the_value(make: Any, place: Place) -> None:
-    """Others may have returned it already; `take` empties that, too."""
+def test_who_wrote_is_known_even_if_another_thread_did_the_writing(make: Any, place: Place) -> None:
+    """A `set()` whose claim was finished by someone else has succeeded."""
+    place.once_after_read(lambda: make().get())
+    make().set("value")
+    assert make().get() == "value"
 
-    def interrupt() -> None:
-        place.before_write = lambda: None
-        raise KeyboardInterrupt
 
-    place.before_write = interrupt
+def test_a_claim_that_came_too_late_decides_nothing(make: Any, place: Place) -> None:
+    """Who meets a claim looks at the slot after that, and returns what is there."""
+    make()._publish("published")
+    cell = make()
+    cell._claims[id(cell._owner)] = sys.modules["gilonce._bound"].Claim(cell._owner, "too late")
+    assert cell.get() == "published"
+    assert cell._claims == {}
+    assert make()._publish("second") == ("published", False)
+    assert cell._claims == {}
+
+
+def test_an_interrupt_before_the_write_loses_nothing_and_leaves_nothing(make: Any, place: Place) -> None:
+    """Others may have the value already, so the next reader finishes what was begun."""
+    place.once_before_write(interrupt)
     with pytest.raises(KeyboardInterrupt):
         make().get_or_init(lambda: "claimed")
-    assert place.values == {}
-    assert make().get() == "claimed"
-    assert make().get_or_init(list) == "claimed"
-    assert make().take() == "claimed"
-    assert make().take("nothing") == "nothing"
-    assert make().get_or_init(lambda: "again") == "again"
+    assert make().get_or_init(lambda: "another") == "claimed"
+    assert list(place.values.values()) == ["claimed"]
+    assert make()._claims == {}
 
 
-def test_an_assignment_overrides_a_claim_that_was_left(make: Any, place: Place) -> None:
-    """What the user assigns is the value, and forgetting it forgets all."""
+def test_an_interrupt_while_claiming_leaves_no_claim(make: Any) -> None:
+    """A claim refers to its owner, and would keep it alive."""
+    cell = make()
 
-    def interrupt() -> None:
-        place.before_write = lambda: None
-        raise KeyboardInterrupt
+    class Interrupting(dict[Any, Any]):
+        def setdefault(self, key: object, claim: object) -> Any:
+            super().setdefault(key, claim)
+            raise KeyboardInterrupt
 
-    place.before_write = interrupt
+    cell._claims = Interrupting()
     with pytest.raises(KeyboardInterrupt):
-        make().get_or_init(lambda: "claimed")
-    make().assign("assigned")
-    assert make().get() == "assigned"
-    assert make().take() == "assigned"
-    assert not make().is_set()
+        cell._publish("claimed")
+    assert cell._claims == {}
+    assert cell.get() == "claimed"
+
+
+@pytest.mark.parametrize("action", ["take", "assign"])
+def test_a_claim_that_was_taken_or_assigned_over_is_not_written_any_more(make: Any, place: Place, action: str) -> None:
+    """Between the look and the write, `take()` has the value, and an assignment stays."""
+    taken = []
+
+    def step_in() -> None:
+        taken.append(make().take()) if action == "take" else make().assign("assigned")
+
+    place.once_after_read(step_in)
+    got, _ = make()._publish("claimed")
+    assert make()._claims == {}
+    if action == "take":
+        assert (got, taken, make().get("empty")) == ("claimed", ["claimed"], "empty")
+    else:
+        assert (got, make().get()) == ("assigned", "assigned")
+
+
+def test_an_assignment_and_a_take_remove_a_claim_that_was_left(make: Any, place: Place) -> None:
+    """What the user says afterwards counts, and nothing comes back."""
+    for operation, expected in ((lambda: make().take(), "empty"), (lambda: make().assign("new"), "new")):
+        place.once_before_write(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            make().get_or_init(lambda: "claimed")
+        operation()
+        assert make().get("empty") == expected
+        assert make()._claims == {}
 
 
 def test_of_two_that_take_at_once_one_has_the_value(make: Any, place: Place) -> None:
-    """Both see it, and only one can erase it."""
+    """Both see it, and only one can delete it."""
     make().set("value")
-
-    def take_first() -> None:
-        place.after_read = lambda: None
-        assert make().take() == "value"
-
-    place.after_read = take_first
+    taken = []
+    place.once_after_read(lambda: taken.append(make().take()))
     assert make().take("nothing") == "nothing"
+    assert taken == ["value"]
 
 
-@pytest.mark.parametrize("kind", ["SlotCell", "ClassCell", "InstanceCell"])
+def test_a_set_that_races_with_take_knows_that_it_wrote(gilonce: ModuleType) -> None:
+    """The value that was there before is no reason to call ours rejected."""
+    bound = sys.modules["gilonce._bound"]
+
+    class Racing(dict[str, object]):
+        def get(self, key: str, default: object = None) -> object:
+            return self.pop(key, default)
+
+    cell = bound.DictCell(bound.Definition(Owner, None, ""), Racing(key="old"), "key")
+    assert cell._publish("new") == ("new", True)
+
+
+@pytest.mark.parametrize("kind", ["slot", "class", "instance"])
 def test_many_threads_publish_one_value_to_any_place(gilonce: ModuleType, kind: str) -> None:
     """Law 1 under a race for the write itself, hundreds of times, and no claim stays behind."""
     bound = sys.modules["gilonce._bound"]
@@ -162,12 +210,12 @@ def test_many_threads_publish_one_value_to_any_place(gilonce: ModuleType, kind: 
     class Plain:
         pass
 
-    definition = bound.Definition(Owner, None)
+    definition = bound.Definition(Owner, None, "")
     for _ in range(200):
-        owner: Any = {"SlotCell": Slotted, "ClassCell": lambda: type("C", (), {}), "InstanceCell": Plain}[kind]()
+        owner: Any = {"slot": Slotted, "class": lambda: type("C", (), {}), "instance": Plain}[kind]()
 
         def make(owner: Any = owner) -> Any:
-            if kind == "SlotCell":
+            if kind == "slot":
                 return bound.SlotCell(definition, owner, Slotted._x)  # type: ignore[attr-defined]
             return definition.cell_of(owner)
 
@@ -175,13 +223,54 @@ def test_many_threads_publish_one_value_to_any_place(gilonce: ModuleType, kind: 
         assert len({id(value) for value, _ in got}) == 1
         assert sum(written for _, written in got) == 1
         assert make().get() is got[0][0]
-    assert definition.claims == {}
+    assert definition.claims == bound._new_values == {}
+
+
+def test_an_interrupt_while_making_the_values_of_a_class_leaves_nothing(
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else than the class itself refers to it afterwards."""
+    bound = sys.modules["gilonce._bound"]
+
+    class Interrupting(dict[Any, Any]):
+        def setdefault(self, key: object, claim: object) -> Any:
+            super().setdefault(key, claim)
+            raise KeyboardInterrupt
+
+    class Fresh:
+        pass
+
+    pending = Interrupting()
+    monkeypatch.setattr(bound, "_new_values", pending)
+    with pytest.raises(KeyboardInterrupt):
+        bound.class_values(Fresh, "")
+    assert pending == {}
+    assert bound.class_values(Fresh, "") is bound.class_values(Fresh, "")
+
+
+def test_values_that_another_thread_has_just_put_into_the_class_are_its_values(gilonce: ModuleType) -> None:
+    """A claim that came too late decides nothing."""
+    bound = sys.modules["gilonce._bound"]
+
+    class Fresh:
+        pass
+
+    class Late(dict[Any, Any]):
+        def setdefault(self, key: object, claim: object) -> Any:
+            bound._new_values = {}
+            bound.class_values(Fresh, "")
+            return claim
+
+    late = bound._new_values = Late()
+    values = bound.class_values(Fresh, "")
+    assert values is bound.class_values(Fresh, "")
+    assert late == {}
 
 
 def test_the_primitives_of_a_place_are_left_to_its_kind(gilonce: ModuleType) -> None:
-    """The classes that share the protocol have no place of their own."""
+    """What all views share has no place of its own."""
     bound = sys.modules["gilonce._bound"]
-    cell = bound.ClaimedCell(bound.Definition(Owner, None), Owner())
-    for operation in (cell._read, cell._erase, lambda: cell._write(1), lambda: bound.BoundCell.assign(cell, 1)):
+    cell = bound.BoundCell(bound.Definition(Owner, None, ""))
+    for operation in (lambda: cell.assign(1), lambda: cell.is_same_place(cell)):
         with pytest.raises(NotImplementedError):
             operation()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import gc
+import importlib
 import pickle
 import sys
 import textwrap
@@ -229,6 +230,40 @@ def test_what_is_not_there_raises_what_import_raises(gilonce: ModuleType) -> Non
     assert not cell.is_set()
 
 
+def test_a_submodule_is_found_during_a_circular_import(
+    gilonce: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where `from package import submodule` works, or fails, for its own reasons."""
+    package = tmp_path / "circular_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("from circular_package import sub\nlate = 1\n")
+    source = """
+        from builtins import new_cell
+        from circular_package import sub as by_statement
+        by_cell = new_cell().import_attr("circular_package", "sub")
+        errors = []
+        for action in (
+            lambda: new_cell().import_attr("circular_package", "late"),
+            lambda: exec("from circular_package import late", {}),
+        ):
+            try:
+                action()
+            except ImportError as error:
+                errors.append(str(error))
+    """
+    (package / "sub.py").write_text(textwrap.dedent(source))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("builtins.new_cell", gilonce.GILOnceCell, raising=False)
+    try:
+        sub = importlib.import_module("circular_package.sub")
+        assert sub.by_cell is sub.by_statement is sub
+        assert sub.errors[0] == sub.errors[1]
+        assert "partially initialized module" in sub.errors[0]
+    finally:
+        for name in ("circular_package", "circular_package.sub"):
+            sys.modules.pop(name, None)
+
+
 def test_an_attribute_of_a_module_that_lacks_it_lazily_is_imported_by_its_getattr(
     gilonce: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,6 +375,28 @@ def test_a_failing_asynchronous_discard_is_unraisable(gilonce: ModuleType, monke
     assert reports == [error]
 
 
+def test_a_result_of_discard_that_cannot_be_looked_at_is_unraisable(
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law 4 covers all that comes from `discard`."""
+    reports: list[BaseException] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda report: reports.append(report.exc_value))
+
+    class Hostile:
+        @property
+        def __await__(self) -> Any:
+            raise ValueError("hostile")
+
+    cell = gilonce.GILOnceCell(discard=lambda value: Hostile())
+
+    async def outrun() -> str:
+        cell.set("first")
+        return "second"
+
+    assert drive(cell.aget_or_init(outrun)) == "first"
+    assert [str(report) for report in reports] == ["hostile"]
+
+
 def test_a_cancellation_while_discarding_is_the_tasks_own(gilonce: ModuleType) -> None:
     """To swallow a cancellation would make the task immortal."""
 
@@ -443,10 +500,17 @@ def test_a_subclass_is_named_and_copied_as_itself(gilonce: ModuleType) -> None:
     """`type(self)` is kept by `copy` and shown by `repr`."""
 
     class Named(gilonce.GILOnceCell):  # type: ignore[name-defined, misc]
-        pass
+        def __init__(self, name: list[str]) -> None:
+            super().__init__()
+            self.name = name
 
-    assert repr(Named()) == "<Named: empty>"
-    assert type(copy.copy(Named())) is Named
+    cell = Named(["name"])
+    assert repr(cell) == "<Named: empty>"
+    for make in (copy.copy, copy.deepcopy):
+        copied = make(cell)
+        assert type(copied) is Named
+        assert copied.name == ["name"]
+        assert (copied.name is cell.name) == (make is copy.copy)
 
 
 def test_a_cell_is_final(gilonce: ModuleType) -> None:

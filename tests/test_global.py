@@ -7,6 +7,7 @@ import collections.abc
 import copy
 import functools
 import itertools
+import math
 import operator
 import pickle
 import sys
@@ -16,6 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
 from support import run_python, run_threads
@@ -140,7 +142,7 @@ def test_an_untouched_proxy_does_what_the_real_object_does(gilonce: ModuleType, 
     """The same result, or an error of the same type, for every operation and kind of object."""
 
     def outcome(operation: str, x: Any) -> Any:
-        names = {**globals(), "value": value, "x": x}
+        names = {**globals(), "math": math, "value": value, "x": x}
         try:
             return eval(operation, names)
         except Exception as error:
@@ -149,6 +151,7 @@ def test_an_untouched_proxy_does_what_the_real_object_does(gilonce: ModuleType, 
     for operation in OPERATIONS.replace("\n", ";").split(";"):
         if operation.strip():
             expected = outcome(operation.strip(), copy.copy(value))
+            assert expected is not NameError, operation
             assert outcome(operation.strip(), lazily(gilonce, copy.copy(value))) == expected, operation
 
 
@@ -212,9 +215,10 @@ def test_a_path_can_be_opened(gilonce: ModuleType, tmp_path: Path) -> None:
     """`open(P)` works for a `Path` and for a `str`."""
     path = tmp_path / "file"
     path.write_text("text")
-    for value in (path, str(path)):
-        with open(lazily(gilonce, value)) as file:
-            assert file.read() == "text"
+    for value in (path, str(path), str(path).encode()):
+        for interface in (None, type(value)):
+            with open(lazily(gilonce, value, interface=interface)) as file:
+                assert file.read() == "text"
 
 
 def test_attributes_are_read_set_and_deleted_on_the_real_object(gilonce: ModuleType) -> None:
@@ -255,6 +259,25 @@ def test_an_in_place_operator_on_a_list_extends_the_list(gilonce: ModuleType) ->
     assert real == [1, 2, 1, 2]
     with pytest.raises(TypeError, match=r"unsupported operand type.*@=: 'list' and 'int'"):
         other @= 1
+
+
+def test_a_list_is_extended_in_place_by_a_lazy_iterable(gilonce: ModuleType) -> None:
+    """Python asks the right operand first; a lazy tuple leaves the work to the list."""
+    real = other = [1]
+    real += lazily(gilonce, (2, 3))
+    assert real is other
+    assert real == [1, 2, 3]
+    with pytest.raises(TypeError, match="unsupported operand"):
+        1 + lazily(gilonce, "a")
+
+
+def test_operators_between_proxies_see_the_real_objects(gilonce: ModuleType) -> None:
+    """A lazy set takes in a lazy set, in place."""
+    real = {1}
+    proxy = lazily(gilonce, real)
+    proxy |= lazily(gilonce, {2})
+    assert proxy is real
+    assert real == {1, 2}
 
 
 def test_a_lazy_function_in_a_class_is_a_method(gilonce: ModuleType) -> None:
@@ -373,6 +396,65 @@ def test_a_name_rebound_meanwhile_is_left_alone(imported: Any) -> None:
     assert type(module.Y) is list
 
 
+def test_another_lazy_global_of_the_module_stays_untouched(imported: Any) -> None:
+    """Only the names of the touched one are replaced."""
+    module = imported("X, Y = lazy_global(lambda: [1]), lazy_global(lambda: [2])")
+    assert module.X == [1]
+    assert "not yet called" in repr(module.Y)
+    assert module.Y == [2]
+
+
+def test_a_name_rebound_while_names_are_replaced_is_left_alone(gilonce: ModuleType) -> None:
+    """Each name is looked at again just before it is replaced, and may be gone."""
+
+    class Rebinding(dict[str, Any]):
+        def copy(self) -> dict[str, Any]:
+            seen = dict(self)
+            self["REBOUND"] = "rebound"
+            del self["DELETED"]
+            return seen
+
+    proxy = gilonce.lazy_global(lambda: [1])
+    proxy._self_namespace = namespace = Rebinding(REBOUND=proxy, DELETED=proxy, KEPT=proxy)
+    assert proxy == [1]
+    assert namespace == {"REBOUND": "rebound", "KEPT": [1]}
+    assert type(namespace["KEPT"]) is list
+
+
+def test_a_module_may_grow_while_names_are_replaced(gilonce: ModuleType) -> None:
+    """The names are those of one moment."""
+
+    class Growing(dict[str, Any]):
+        def __setitem__(self, name: str, value: object) -> None:
+            super().__setitem__(name, value)
+            super().__setitem__(f"{name} again", value)
+
+    proxy = gilonce.lazy_global(lambda: [1])
+    proxy._self_namespace = namespace = Growing(A=proxy, B=proxy)
+    assert proxy == [1]
+    assert [type(value) for value in namespace.values()] == [list] * 4
+
+
+def test_an_interrupted_reification_is_made_up_for_by_the_next_touch(gilonce: ModuleType) -> None:
+    """The proxy counts as touched only after its names were replaced."""
+
+    class Interrupting(dict[str, Any]):
+        interrupted = False
+
+        def copy(self) -> dict[str, Any]:
+            if not self.interrupted:
+                self.interrupted = True
+                raise KeyboardInterrupt
+            return dict(self)
+
+    proxy = gilonce.lazy_global(lambda: [1])
+    proxy._self_namespace = namespace = Interrupting(X=proxy)
+    with pytest.raises(KeyboardInterrupt):
+        len(proxy)
+    assert len(proxy) == 1
+    assert type(namespace["X"]) is list
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -455,11 +537,14 @@ def test_what_a_class_inherits_or_forbids_counts(gilonce: ModuleType) -> None:
     class Derived(Base):
         __iter__ = None  # type: ignore[assignment]
 
-    proxy_type = type(gilonce.lazy_global(Derived))
-    assert hasattr(proxy_type, "__call__")
-    assert not hasattr(proxy_type, "__iter__")
-    assert type(gilonce.lazy_global(len, interface=FunctionType)).__get__
-    assert type(gilonce.lazy_global(Derived)) is proxy_type
+    class Sequence:
+        def __getitem__(self, index: int) -> int:
+            return [1, 2][index]
+
+    assert callable(gilonce.lazy_global(Derived))
+    assert not hasattr(type(gilonce.lazy_global(Derived)), "__iter__")
+    assert hasattr(type(gilonce.lazy_global(len, interface=FunctionType)), "__get__")
+    assert list(gilonce.lazy_global(Sequence)) == [1, 2]
 
 
 def test_interfaces_with_the_same_methods_share_a_class(gilonce: ModuleType) -> None:
@@ -520,6 +605,11 @@ def test_a_factory_must_be_callable(gilonce: ModuleType, factory: object) -> Non
         gilonce.lazy_global(factory)
 
 
+def test_a_mock_is_a_factory_like_any_other(gilonce: ModuleType) -> None:
+    """What answers to every attribute is not taken for a coroutine function."""
+    assert gilonce.lazy_global(mock.MagicMock(return_value=3)) == 3
+
+
 def test_a_coroutine_function_is_refused(gilonce: ModuleType) -> None:
     """At once, however it is wrapped: a touch cannot await."""
 
@@ -551,8 +641,10 @@ calls = []
 X = Y = lazy_global(lambda: calls.append(1) or [1, 2])
 held = [X]
 print(repr(held[0]).endswith("not yet called>"), len(X), type(Y) is list, held[0][1], held[0].__class__, len(calls))
+held[0]._self_cell.take()
+print(held[0], len(calls))
 Z = lazy_global(lambda: print.nothing, reify=False)
 try: Z.nothing
 except RuntimeError as error: print(type(error.__cause__).__name__)
 """
-    assert run_python(gilonce, "-c", source) == "True 2 True 2 <class 'list'> 1\nAttributeError\n"
+    assert run_python(gilonce, "-c", source) == "True 2 True 2 <class 'list'> 1\n[1, 2] 1\nAttributeError\n"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import ctypes
+import dataclasses
 import doctest
 import functools
 import gc
@@ -22,9 +24,10 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
-from support import run_python
+from support import drive, run_python
 
 MODULE = '''
 """Once functions of a module, to be pickled by name."""
@@ -127,9 +130,9 @@ def test_any_callable_is_a_factory_and_does_not_become_a_method(gilonce: ModuleT
 def test_a_bound_method_is_a_factory(gilonce: ModuleType) -> None:
     """`once(obj.method)` has one value, in a class too."""
     get = gilonce.once([1, 2].copy)
-    owner = type("Owner", (), {"get": gilonce.once(textwrap.TextWrapper()._munge_whitespace)})
     assert get() is get()
-    assert owner().get is owner.get
+    owner = type("Owner", (), {"get": get})
+    assert owner().get is owner.get is get
 
 
 def test_an_override_that_calls_super_has_a_value_of_its_own(gilonce: ModuleType) -> None:
@@ -236,8 +239,122 @@ def test_a_method_behind_a_decorator_that_hides_its_parameters_is_still_a_method
     assert owner.hidden() == [owner]
     assert Owner().hidden() != [owner]
     assert Owner.of_class() is owner.of_class()
-    with pytest.raises(AttributeError, match=r"use obj\.m\.cell"):
-        Owner.hidden.cell
+    assert owner.hidden.cell.get() == [owner]
+
+
+def test_naming_a_function_in_a_class_leaves_the_function_alone(gilonce: ModuleType) -> None:
+    """It keeps its value, its cell and its callers, wherever else it is put."""
+
+    @gilonce.once
+    def shared() -> object:
+        return object()
+
+    value = shared()
+
+    class Owner:
+        factory = shared
+
+    assert shared() is Owner.factory() is shared.cell.get() is value
+    with pytest.raises(TypeError, match="takes 0 positional arguments"):
+        Owner().factory()
+
+
+@pytest.mark.parametrize("above", [True, False])
+def test_a_class_method_that_hides_its_parameters_has_one_value_per_class(gilonce: ModuleType, above: bool) -> None:
+    """In either order, although from 3.13 on classmethod no longer binds what it wraps."""
+
+    def name(*args: type) -> list[type]:
+        return [*args]
+
+    base = type("Base", (), {"m": gilonce.once(classmethod(name)) if above else classmethod(gilonce.once(name))})
+    derived = type("Derived", (base,), {})
+    assert base.m() is base().m()
+    assert (base.m(), derived.m()) == ([base], [derived])
+
+
+def test_a_class_that_is_made_anew_takes_no_values_from_the_first(gilonce: ModuleType) -> None:
+    """`dataclass(slots=True)` copies the namespace of a class that may have computed already."""
+
+    class Base:
+        __slots__ = ()
+
+        def __init_subclass__(cls) -> None:
+            cls.table()
+
+        @gilonce.once
+        @classmethod
+        def table(cls) -> list[type]:
+            return [cls]
+
+    @dataclasses.dataclass(slots=True)
+    class Derived(Base):
+        x: int = 0
+
+    assert Derived.table() == [Derived]
+    assert Derived.table() is Derived.table()
+
+
+def test_a_class_of_which_the_metaclass_is_written_in_c_has_values(gilonce: ModuleType) -> None:
+    """ctypes insists on its own way of setting attributes."""
+
+    class Point(ctypes.Structure):
+        _fields_ = (("x", ctypes.c_int),)
+
+        @gilonce.once
+        @classmethod
+        def origin(cls) -> object:
+            return cls()
+
+    assert Point.origin() is Point.origin()
+
+
+def test_a_class_that_takes_no_attributes_is_refused_before_anything_runs(gilonce: ModuleType) -> None:
+    """`int` cannot keep a value; the error names it and the function."""
+
+    @gilonce.once
+    def of(cls: type) -> None:
+        pytest.fail("must not run")
+
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"'int' takes no attributes, so it cannot keep the value of .*of\(\)"):
+            of(int)
+
+
+def test_what_is_kept_in_a_class_does_not_show(gilonce: ModuleType) -> None:
+    """Neither `help` nor a runtime protocol takes the values for attributes of the program."""
+
+    @typing.runtime_checkable
+    class Named(typing.Protocol):
+        @gilonce.once
+        @classmethod
+        def name(cls) -> str:
+            return cls.__name__
+
+    class Thing(Named):
+        pass
+
+    class Other:
+        name = "other"
+
+    assert Thing.name() == "Thing"
+    assert Named.name() == "Named"
+    assert isinstance(Other(), Named)
+    assert "gilonce" not in pydoc.render_doc(Thing).replace(gilonce.once.__module__, "")
+
+
+def test_the_values_of_a_class_stay_behind_when_the_class_is_pickled_by_value(gilonce: ModuleType) -> None:
+    """As cloudpickle does with classes of `__main__`: it copies the namespace, and pickles that."""
+
+    class Service:
+        @gilonce.once
+        @classmethod
+        def m(cls) -> list[type]:
+            return [cls]
+
+    assert Service.m() == [Service]
+    hidden = vars(Service)["_abc_gilonce"]
+    again = type("Service", (), {"m": vars(Service)["m"], "_abc_gilonce": pickle.loads(pickle.dumps(hidden))})
+    assert again.m() == [again]
 
 
 def test_a_method_of_a_metaclass_has_one_value_per_class(gilonce: ModuleType) -> None:
@@ -309,6 +426,34 @@ def test_coroutine_functions_in_a_class_are_bound_as_others_are(gilonce: ModuleT
 
     asyncio.run(main())
     assert inspect.iscoroutinefunction(Client().session)
+
+
+def test_a_mock_is_a_factory_like_any_other(gilonce: ModuleType) -> None:
+    """What answers to every attribute is not taken for a coroutine function."""
+    assert gilonce.once(mock.MagicMock(return_value=3))() == 3
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="inspect.markcoroutinefunction is new in 3.12")
+def test_a_function_marked_as_a_coroutine_function_is_one(gilonce: ModuleType) -> None:
+    """The mark of `inspect.markcoroutinefunction` counts."""
+
+    async def connect() -> object:
+        return object()
+
+    get = gilonce.once(inspect.markcoroutinefunction(lambda: connect()))  # type: ignore[attr-defined]
+    assert drive(get()) is drive(get())
+
+
+def test_a_coroutine_that_was_never_awaited_says_which(gilonce: ModuleType) -> None:
+    """Python's warning names the user's function."""
+
+    @gilonce.once
+    async def connect() -> object:
+        return object()
+
+    with pytest.warns(RuntimeWarning, match=r"coroutine '.*connect' was never awaited"):
+        connect()
+        gc.collect()
 
 
 @pytest.mark.parametrize("kind", ["partial", "instance"])
@@ -574,6 +719,26 @@ def test_a_pickled_instance_takes_its_values_along(module: Any) -> None:
     assert pickle.loads(pickle.dumps(service)).token() == "computed"
 
 
+def test_an_instance_takes_its_values_to_a_spawned_process(gilonce: ModuleType, tmp_path: Path) -> None:
+    """There the main module has another name, and its functions with it."""
+    source = """
+import multiprocessing
+from gilonce import once
+class Service:
+    @once
+    def token(self): return "computed here"
+def value_there(service): return service.token.cell.get()
+if __name__ == "__main__":
+    service = Service()
+    service.token()
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(pool.apply(value_there, (service,)))
+"""
+    program = tmp_path / "program.py"
+    program.write_text(source)
+    assert run_python(gilonce, str(program)) == "computed here\n"
+
+
 def test_nothing_keeps_an_instance_alive(gilonce: ModuleType) -> None:
     """Neither decorator nor class; a value that refers to its instance is a plain cycle."""
 
@@ -654,6 +819,10 @@ class TwoRequired:
     def __init__(self, a: int, b: int) -> None: ...
 
 
+class OneRequired:
+    def __init__(self, a: int) -> None: ...
+
+
 class NewRequires:
     def __new__(cls, a: int, b: int) -> Any: ...
 
@@ -678,6 +847,7 @@ def one_and_keyword(self: object, *, a: int) -> None: ...
         keyword,
         one_and_keyword,
         TwoRequired,
+        OneRequired,
         NewRequires,
         CallRequires(),
         functools.partial(two),
@@ -694,11 +864,24 @@ def test_required_parameters_are_refused(gilonce: ModuleType, function: Any) -> 
 
 
 @pytest.mark.parametrize(
-    "function", [functools.partial(two, 1), functools.partial(two, b=1), functools.partial(one_and_keyword, a=1)]
+    ("function", "left"),
+    [
+        (functools.partial(two, 1), "'b'"),
+        (functools.partial(two, b=1), "'a'"),
+        (functools.partial(one_and_keyword, a=1), "'self'"),
+        (functools.partial(one_and_keyword, 1), "'a'"),
+        (functools.partial(two, 1, 2), None),
+        (functools.partial(two, a=1, b=2), None),
+        (functools.partial(one_and_keyword, 1, a=1), None),
+    ],
 )
-def test_a_partial_requires_what_it_leaves_open(gilonce: ModuleType, function: Any) -> None:
-    """What the partial gives is not required any more; one parameter may be an instance."""
-    assert callable(gilonce.once(function))
+def test_a_partial_requires_what_it_leaves_open(gilonce: ModuleType, function: Any, left: str | None) -> None:
+    """What the partial gives is not required any more; the rest is, for it becomes no method."""
+    if left is None:
+        assert gilonce.once(function)() is None
+    else:
+        with pytest.raises(TypeError, match=f"which requires {left}:"):
+            gilonce.once(function)
 
 
 def test_an_argument_beyond_the_instance_is_refused_by_name(gilonce: ModuleType) -> None:
@@ -745,6 +928,13 @@ def test_an_instance_without_a_dict_is_told_what_to_add(gilonce: ModuleType) -> 
     for call in (lambda: Slotted().m(), lambda: Slotted().m.cell, lambda: Slotted.m(5)):
         with pytest.raises(TypeError, match=message.replace("Slotted' inst", "(Slotted|int)' inst")):
             call()
+
+
+def test_what_was_never_initialized_says_so(gilonce: ModuleType) -> None:
+    """`__new__` alone makes no once function, and no endless search for its attributes."""
+    once_type = type(gilonce.once(list))
+    with pytest.raises(AttributeError, match=r"call once\(function\)"):
+        once_type.__new__(once_type).anything
 
 
 def test_what_has_no_name_cannot_be_pickled_and_says_so(gilonce: ModuleType) -> None:

@@ -146,6 +146,37 @@ def test_an_abstract_property_stays_abstract(gilonce: ModuleType, above: bool) -
     assert type("Concrete", (base,), {"x": gilonce.once_property(lambda self: 1)})().x == 1
 
 
+@pytest.mark.parametrize("kind", [classmethod, staticmethod])
+def test_an_abstract_value_of_a_class_is_not_computed_and_stays_abstract(gilonce: ModuleType, kind: Any) -> None:
+    """ABCMeta reads inherited names to see whether they are abstract."""
+    calls: list[object] = []
+    base = type("Base", (ABC,), {"x": gilonce.once_property(kind(abstractmethod(lambda *args: calls.append(1))))})
+    derived = type("Derived", (base,), {})
+    with pytest.raises(TypeError, match="abstract"):
+        derived()
+    assert calls == []
+    assert type("Concrete", (base,), {"x": gilonce.once_property(kind(lambda *args: 1))})().x == 1
+
+
+def test_a_bound_method_is_called_as_it_is_bound(gilonce: ModuleType) -> None:
+    """`once_property(helper.compute)`: the helper keeps its place, the instance is the argument."""
+
+    class Helper:
+        def compute(self, instance: object) -> tuple[object, object]:
+            return self, instance
+
+    helper = Helper()
+    owner = type("Owner", (), {"x": gilonce.once_property(helper.compute)})()
+    assert owner.x == (helper, owner)
+
+
+def test_a_copy_of_the_descriptor_is_a_descriptor(gilonce: ModuleType, circle: Any) -> None:
+    """What copies the attributes of a class gets a property that works."""
+    copied = copy.copy(circle.area)
+    assert type(copied) is gilonce.once_property
+    assert type("Other", (), {"computed": 0, "area": copied})().area == [314]
+
+
 # Overriding
 
 
@@ -365,6 +396,40 @@ def test_an_async_property_is_assigned_and_deleted_like_any(gilonce: ModuleType)
         del client.session
 
 
+def test_monkeypatch_puts_an_async_property_back(gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read before and is assigned again means the value, or that there was none."""
+
+    class Client:
+        __slots__ = ("__dict__", "_slotted")
+
+        @gilonce.once_property
+        async def session(self) -> object:
+            return object()
+
+        @gilonce.once_property(slot="_slotted")
+        async def slotted(self) -> object:
+            return object()
+
+    client = Client()
+    for name in ("session", "slotted"):
+        with monkeypatch.context() as patch:
+            patch.setattr(client, name, "patched")
+            assert drive(getattr(client, name)) == "patched"
+        value = drive(getattr(client, name))
+        assert value != "patched"
+        with monkeypatch.context() as patch:
+            patch.setattr(client, name, "patched")
+        assert drive(getattr(client, name)) is value
+
+    async def shared() -> object:
+        return object()
+
+    # Any other awaitable is a value like any.
+    for foreign in (Client().session, Client().slotted, gilonce.once_property(staticmethod(shared)).__get__(None)):
+        client.session = client.slotted = foreign
+        assert drive(client.session) is drive(client.slotted) is foreign
+
+
 # In a slot
 
 
@@ -403,7 +468,6 @@ def test_a_private_slot_is_found_under_its_mangled_name(gilonce: ModuleType) -> 
     assert it.x is it.x
 
 
-@pytest.mark.skipif(sys.version_info < (3, 10), reason="slots=True is new in 3.10")
 @pytest.mark.parametrize("frozen", [True, False])
 def test_slotted_dataclasses_have_lazy_attributes(gilonce: ModuleType, frozen: bool) -> None:
     """The class is made anew by the decorator, and the property with it; frozen does not matter."""
@@ -545,7 +609,10 @@ def test_an_override_that_shares_the_slot_and_calls_super_is_told_so(gilonce: Mo
             return super().x + 1
 
     assert Plain().x == 2
-    with pytest.raises(TypeError, match=r"Calling\.x\(\) overrides .*Base\.x\(\).*slot '_x' of 'Base'.*its own"):
+    with pytest.raises(
+        TypeError,
+        match=r"Base\.x\(\) and .*Calling\.x\(\) both name the slot '_x' of 'Base': each needs a slot of its own",
+    ):
         Calling().x
 
 
@@ -728,12 +795,25 @@ def test_two_names_are_a_type_error(gilonce: ModuleType) -> None:
     assert one().a == two().a == 1
 
 
-def test_two_properties_on_one_slot_are_a_type_error(gilonce: ModuleType) -> None:
+@pytest.mark.parametrize("how", ["one class", "two mixins", "base and derived", "private name"])
+def test_two_properties_on_one_slot_are_a_type_error(gilonce: ModuleType, how: str) -> None:
     """Each would read the other's value."""
-    first, second = (gilonce.once_property(slot="_x")(lambda self: 1) for _ in range(2))
-    with class_creation_error() as caught:
-        type("Owner", (), {"__slots__": ("_x",), "a": first, "b": second})
-    assert "both name the slot '_x'" in message_of(caught)
+
+    def lazy(slot: str = "_v") -> Any:
+        return gilonce.once_property(slot=slot)(lambda self: 1)
+
+    if how == "one class":
+        cls = type("C", (), {"__slots__": ("_v",), "a": lazy(), "b": lazy()})
+    elif how == "two mixins":
+        first, second = (type("M", (), {"__slots__": (), name: lazy()}) for name in "ab")
+        cls = type("C", (first, second), {"__slots__": ("_v",)})
+    elif how == "base and derived":
+        cls = type("D", (type("B", (), {"__slots__": ("_v",), "a": lazy()}),), {"__slots__": (), "b": lazy()})
+    else:
+        cls = type("C", (), {"__slots__": ("_C__v",), "a": lazy("__v"), "b": lazy("_C__v")})
+    for name in "ab":
+        with pytest.raises(TypeError, match=r"both name the slot '_(C_)?_?v' of '\w': each needs a slot of its own"):
+            getattr(cls(), name)
 
 
 @pytest.mark.parametrize("slot", [None, "_x"])
