@@ -6,7 +6,6 @@ most of the time that `import gilonce` takes.
 
 from __future__ import annotations
 
-import sys
 from types import FunctionType, MethodType
 
 TYPE_CHECKING = False
@@ -58,10 +57,13 @@ def is_coroutine_function(function: object) -> bool:
     """Return whether a call of `function` returns a coroutine."""
     if _code_flags(function) & _CO_COROUTINE:
         return True
-    # What inspect.markcoroutinefunction() leaves on a plain function. Where inspect was
-    # never imported, nothing was marked.
-    mark = getattr(sys.modules.get("inspect"), "_is_coroutine_mark", None)
-    return mark is not None and getattr(function, "_is_coroutine_marker", None) is mark
+    # What inspect.markcoroutinefunction() leaves on a plain function. Some objects, mocks
+    # above all, have every attribute that they are asked for, so it is inspect's word that counts.
+    if getattr(function, "_is_coroutine_marker", None) is None:
+        return False
+    from inspect import iscoroutinefunction
+
+    return iscoroutinefunction(function)
 
 
 def is_generator_function(function: object) -> bool:
