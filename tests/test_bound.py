@@ -167,6 +167,15 @@ def test_a_claim_that_was_taken_or_assigned_over_is_not_written_any_more(make: A
         assert (got, make().get()) == ("assigned", "assigned")
 
 
+def test_a_claim_that_gave_way_to_another_is_not_written_any_more(make: Any, place: Place) -> None:
+    """Taken, and followed by a new value on its way: the old one does not come back."""
+    cell = make()
+    newer = sys.modules["gilonce._bound"].Claim(cell._owner, "newer")
+    place.once_after_read(lambda: cell._claims.update({id(cell._owner): newer}))
+    assert cell._publish("claimed") == ("claimed", True)
+    assert make().get() == "newer"
+
+
 def test_an_assignment_and_a_take_remove_a_claim_that_was_left(make: Any, place: Place) -> None:
     """What the user says afterwards counts, and nothing comes back."""
     for operation, expected in ((lambda: make().take(), "empty"), (lambda: make().assign("new"), "new")):

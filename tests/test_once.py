@@ -522,8 +522,9 @@ def test_the_cell_of_a_bound_method_is_a_view_of_its_owner(gilonce: ModuleType, 
             method.cell.set(value)
         assert caught.value.value is value
     assert not elsewhere.cell.is_set()
-    standalone = copy.copy(method.cell)
-    assert type(standalone) is gilonce.GILOnceCell
+    for make in (copy.copy, copy.deepcopy):
+        standalone = make(method.cell)
+        assert type(standalone) is gilonce.GILOnceCell
     assert method.cell.take("nothing") is None
     assert not method.cell.is_set()
     assert standalone.is_set()

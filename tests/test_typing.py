@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-VERSION = "{}.{}".format(*sys.version_info)
+#: Without it, they look at the `python` that is found first.
+INTERPRETER = ("--pythonpath", sys.executable)
 
 
 def check(module: str, *command: str) -> None:
@@ -29,7 +30,7 @@ def test_mypy_agrees_with_every_assertion() -> None:
 
 def test_pyright_agrees_with_every_assertion() -> None:
     """pyright, strict: the same."""
-    check("pyright", "pyright", "--pythonversion", VERSION, "tests/typing_api.py")
+    check("pyright", "pyright", *INTERPRETER, "tests/typing_api.py")
 
 
 def test_the_stub_agrees_with_the_code(tmp_path: Path) -> None:
@@ -43,4 +44,4 @@ def test_the_stub_agrees_with_the_code(tmp_path: Path) -> None:
 
 def test_every_public_type_is_known() -> None:
     """`basedpyright --verifytypes` reports 100 %, for the package as it is installed."""
-    check("basedpyright", "basedpyright", "--verifytypes", "gilonce", "--ignoreexternal")
+    check("basedpyright", "basedpyright", *INTERPRETER, "--verifytypes", "gilonce", "--ignoreexternal")
