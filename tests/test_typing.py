@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,15 +11,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-#: Without it, they look at the `python` that is found first.
-INTERPRETER = ("--pythonpath", sys.executable)
+#: pyright asks the first `python` on the PATH what is installed.
+ENVIRONMENT = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
 
 
 def check(module: str, *command: str) -> None:
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} is not installed: pip install '.[types]'")
     done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -30,7 +37,7 @@ def test_mypy_agrees_with_every_assertion() -> None:
 
 def test_pyright_agrees_with_every_assertion() -> None:
     """pyright, strict: the same."""
-    check("pyright", "pyright", *INTERPRETER, "tests/typing_api.py")
+    check("pyright", "pyright", "tests/typing_api.py")
 
 
 def test_the_stub_agrees_with_the_code(tmp_path: Path) -> None:
@@ -44,4 +51,4 @@ def test_the_stub_agrees_with_the_code(tmp_path: Path) -> None:
 
 def test_every_public_type_is_known() -> None:
     """`basedpyright --verifytypes` reports 100 %, for the package as it is installed."""
-    check("basedpyright", "basedpyright", *INTERPRETER, "--verifytypes", "gilonce", "--ignoreexternal")
+    check("basedpyright", "basedpyright", "--verifytypes", "gilonce", "--ignoreexternal")
