@@ -114,7 +114,11 @@ class BoundCell(GILOnceCell):
         return self._standalone().__reduce_ex__(protocol)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        return self._standalone().__deepcopy__(memo)
+        standalone = self._standalone()
+        # Copies are remembered by the `id` of the original, which must not be reused. This
+        # is where the copy module itself keeps such temporary objects alive.
+        memo.setdefault(id(memo), []).append(standalone)
+        return standalone.__deepcopy__(memo)
 
     def assign(self, value: Any) -> None:
         """Write `value` whether or not there is one already: an assignment by the user."""
@@ -154,17 +158,17 @@ class DictCell(BoundCell):
 
 
 class Claim:
-    """A value on its way into a slot.
+    """A value on its way into a slot or, with the value `EMPTY`, somebody who means to take it out.
 
     It refers to the slot's owner, so that the `id` under which it is entered is not reused.
     """
 
-    __slots__ = ("decides", "owner", "value")
+    __slots__ = ("is_written", "owner", "value")
 
     def __init__(self, owner: object, value: Any) -> None:
         self.owner = owner
         self.value = value
-        self.decides = False
+        self.is_written = False
 
 
 class SlotCell(BoundCell):
@@ -174,18 +178,22 @@ class SlotCell(BoundCell):
     definition's `claims`, then looks whether the slot is empty, writes, and only then
     drops the claim. Why this is enough:
 
-    * A claim is dropped when the slot is full. So if the slot is empty *after* a claim was
-      read, no claim was dropped before: that claim is the first, and decides. Others, who
-      can only enter theirs after it was dropped, find the slot full.
+    * A claim is dropped when the slot is full, and written only while it is entered. So
+      when one is found entered, and the slot empty after that, it is the first, and no
+      other is written before it is dropped.
     * Nobody waits for the write. Who meets a claim finishes it: all write the same object.
-    * An assignment or a `take()` removes the claim before it touches the slot, and a claim
-      is written only while it is entered. On CPython with a GIL there is no point between
-      that check and the write at which threads are switched (see `_finish`). Elsewhere an
-      assignment or a `take()` that falls exactly there is undone; values that are only
-      ever published are as safe there as here.
+    * `take()` finishes what it meets, then enters a claim of its own, and deletes only
+      while that is entered; a publisher or an assignment that meets it removes it, and
+      `take()` begins again. An assignment removes any claim before it writes.
 
-    The slot's descriptor reads and writes in C, with the GIL held or, in a build without
-    one, under the owner's lock; the dict operations order it.
+    "Only while it is entered" is a check and an act. CPython with a GIL switches threads
+    after calls and at jumps backwards, and there is neither from the subscript of the
+    check to the call that acts, so the two are one. Elsewhere, an assignment or a `take()`
+    that falls exactly between them can be undone; values that are only ever published
+    are as safe there, because the act then writes the same object, or none.
+
+    The slot's descriptor reads and writes in C, each atomically; the dict operations
+    order them.
     """
 
     __slots__ = ("_claims", "_member", "_owner")
@@ -207,50 +215,59 @@ class SlotCell(BoundCell):
 
     def _load(self) -> Any:
         claim = self._claims.get(id(self._owner))
-        return self._read() if claim is None else self._finish(claim)
+        if claim is None or claim.value is EMPTY:
+            return self._read()
+        return self._finish(claim)
 
     def _publish(self, value: Any) -> tuple[Any, bool]:
-        mine = claim = Claim(self._owner, value)
-        try:
-            claim = self._claims.setdefault(id(self._owner), mine)
-        finally:
-            # Also when Ctrl-C hits just here: a claim left behind keeps its owner alive
-            # until something reads the attribute again.
-            published = self._finish(claim)
-        return published, claim is mine and mine.decides
+        while True:
+            mine = claim = Claim(self._owner, value)
+            try:
+                claim = self._claims.setdefault(id(self._owner), mine)
+            finally:
+                # Also when Ctrl-C hits just here: a claim left behind keeps its owner
+                # alive until something reads the attribute again.
+                published = self._finish(claim)
+            if claim.is_written:
+                return claim.value, claim is mine
+            if published is not EMPTY:
+                return published, False
+            # Somebody has taken the value since: what was claimed goes for the next try.
 
     def _finish(self, claim: Claim) -> Any:
-        """See that the slot holds a value, the claim's if it is empty; drop the claim."""
+        """Write what is claimed if the slot is empty, drop the claim, and return what the slot holds."""
         claims, key, owner, value = self._claims, id(self._owner), self._owner, claim.value
         write = self._member.__set__
-        published = self._read()
-        if published is EMPTY:
-            claim.decides = True
+        if value is not EMPTY and self._read() is EMPTY:
             try:
-                # CPython switches threads after calls and at jumps backwards. There is
-                # none of either between this subscript and the call that writes.
                 if claims[key] is claim:
+                    claim.is_written = True
                     write(owner, value)
             except KeyError:
                 pass
-            # Empty still, if somebody took the value at once: then it was this one.
-            published = self._read()
-            published = value if published is EMPTY else published
         if claims.get(key) is claim:
             claims.pop(key, None)
-        return published
+        return self._read()
 
     def _clear(self) -> Any:
-        claim = self._claims.pop(id(self._owner), None)
-        value = self._read()
-        if value is EMPTY:
-            return EMPTY if claim is None else claim.value
-        try:
-            self._member.__delete__(self._owner)
-        except AttributeError:
-            # Of two that take at once, the one whose deletion succeeds has the value.
-            return EMPTY
-        return value
+        claims, key, owner = self._claims, id(self._owner), self._owner
+        delete = self._member.__delete__
+        while True:
+            mine = Claim(owner, EMPTY)
+            claim = claims.setdefault(key, mine)
+            value = self._read() if claim is mine else self._finish(claim)
+            if claim is not mine:
+                continue
+            try:
+                if value is not EMPTY and claims[key] is mine:
+                    delete(owner)
+                    mine.is_written = True
+            except (KeyError, AttributeError):
+                pass
+            if claims.get(key) is mine:
+                claims.pop(key, None)
+            if value is EMPTY or mine.is_written:
+                return value
 
     def assign(self, value: Any) -> None:
         self._claims.pop(id(self._owner), None)
@@ -293,6 +310,9 @@ def class_values(cls: type, what: str) -> ClassValues:
     """
     values = _own_values(cls)
     if values is not None:
+        # Ctrl-C may have left the claim that made them.
+        if _new_values:
+            _new_values.pop(id(cls), None)
         return values
     key = id(cls)
     claim = cls, ClassValues(cls)
@@ -306,6 +326,15 @@ def class_values(cls: type, what: str) -> ClassValues:
         if _new_values.get(key) is claim:
             _new_values.pop(key, None)
     return values
+
+
+def prepare(cls: type) -> None:
+    """Make the values of a class that is being created, so that no reading of it changes its namespace."""
+    try:  # noqa: SIM105 - contextlib would have to be imported
+        class_values(cls, "")
+    except TypeError:
+        # It takes no attributes. To read the value will say so.
+        pass
 
 
 def _own_values(cls: type) -> ClassValues | None:
@@ -322,6 +351,6 @@ def _set_class_attribute(cls: type, values: ClassValues, what: str) -> None:
         except TypeError:
             # A metaclass written in C may insist on its own way.
             setattr(cls, _ATTRIBUTE, values)
-    except (TypeError, AttributeError) as error:
+    except Exception as error:
         _new_values.pop(id(cls), None)
         raise TypeError(f"{cls.__name__!r} takes no attributes, so it cannot keep {what}") from error

@@ -19,10 +19,14 @@ _CO_COROUTINE = 0x80
 _CO_ASYNC_GENERATOR = 0x200
 
 
-def name_of(function: object) -> str:
-    """Return the qualified name, or for what has none the `repr`."""
+def name_of(function: Any) -> str:
+    """Return the qualified name, or for what has none a description that asks no `repr`."""
     name = getattr(function, "__qualname__", None)
-    return name if isinstance(name, str) else repr(function)
+    if isinstance(name, str):
+        return name
+    if _is_partial(function):
+        return f"<partial of {name_of(function.func)}>"
+    return f"<{type(function).__qualname__} object>"
 
 
 def _is_partial(function: object) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import FunctionType, MethodType
 
-from ._bound import Definition
+from ._bound import Definition, prepare
 from ._callables import (
     binds,
     hides_parameters,
@@ -151,6 +151,10 @@ class Once:
         if self._binds_to == "instance" and instance is not None:
             return BoundOnce(self, instance)
         return self
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if self._binds_to == "class":
+            prepare(owner)
 
     # The disguise. What is not here is looked up in the function.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import GenericAlias, MemberDescriptorType, MethodType
 
-from ._bound import BoundCell, Definition, SlotCell, class_values
+from ._bound import BoundCell, Definition, SlotCell, class_values, prepare
 from ._callables import is_coroutine_function, name_of
 from ._cell import EMPTY, GILOnceCell, check_discard
 
@@ -96,9 +96,17 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
         advice = "Declare a slot for it in the __slots__ of its class, and name that: once_property(slot='_name')"
         self._definition = Definition(self.func, discard, advice)
 
+    # A copy is another definition, with values of its own.
+
     def __reduce_ex__(self, protocol: Any) -> Any:
-        # The default asks `__new__` for an empty object, and gets a decorator.
-        return object.__new__, (type(self),), self.__dict__
+        own = {"_cell", "_definition"}
+        attributes = {name: value for name, value in self.__dict__.items() if name not in own}
+        return _make_anew, (type(self), self.func, self._slot, self._definition.discard), attributes
+
+    def __deepcopy__(self, memo: object) -> Any:
+        from copy import copy
+
+        return copy(self)
 
     def __set_name__(self, owner: type, name: str) -> None:
         if self.attrname is None:
@@ -141,6 +149,11 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
 
 class _Assignable(once_property):
     """A property whose value is not under its own name, so that it sees to assignment too."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)
+        if self._slot is not None:
+            prepare(owner)
 
     def _cell_of(self, instance: Any) -> BoundCell:
         self._name()
@@ -208,7 +221,8 @@ class _Assignable(once_property):
         """
         is_found = False
         for base in cls.__mro__:
-            for name, other in base.__dict__.items():
+            # A copy, for another thread may set an attribute of the class meanwhile.
+            for name, other in base.__dict__.copy().items():
                 # By `type()`: to ask a lazy proxy that stands there for its class would touch it.
                 if other is self or not issubclass(type(other), _Assignable) or other._find_member(cls) is not member:
                     continue
@@ -221,6 +235,10 @@ class _Assignable(once_property):
 
 
 class _PerClass(once_property):
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)
+        prepare(owner)
+
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         # ABCMeta looks at inherited names by reading them, to see whether they are abstract.
         if self.__isabstractmethod__:
@@ -241,6 +259,12 @@ class _PerProcess(once_property):
 
 
 _KINDS = (_Assignable, _PerClass, _PerProcess)
+
+
+def _make_anew(cls: type[once_property], function: Any, slot: str | None, discard: Discard) -> once_property:
+    made: once_property = object.__new__(cls)
+    made.__init__(function, slot=slot, discard=discard)  # type: ignore[misc]
+    return made
 
 
 def _kind_of(cls: type[once_property], function: object, slot: str | None) -> type[once_property]:

@@ -263,7 +263,7 @@ def _methods_of(interface: type) -> tuple[str, ...]:
         found.update({name: entries[name] is not None for name in _OPTIONAL.keys() & entries.keys()})
     # What Python does with instances that lack the method: a sequence is iterated by its
     # items, and text is a path.
-    found.setdefault("__iter__", hasattr(interface, "__getitem__"))
+    found.setdefault("__iter__", any("__getitem__" in cls.__dict__ for cls in interface.__mro__))
     found.setdefault("__fspath__", issubclass(interface, (str, bytes)))
     return tuple([name for name in _OPTIONAL if found.get(name)])
 

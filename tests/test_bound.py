@@ -172,7 +172,7 @@ def test_a_claim_that_gave_way_to_another_is_not_written_any_more(make: Any, pla
     cell = make()
     newer = sys.modules["gilonce._bound"].Claim(cell._owner, "newer")
     place.once_after_read(lambda: cell._claims.update({id(cell._owner): newer}))
-    assert cell._publish("claimed") == ("claimed", True)
+    assert cell._publish("claimed") == ("newer", False)
     assert make().get() == "newer"
 
 
@@ -194,6 +194,89 @@ def test_of_two_that_take_at_once_one_has_the_value(make: Any, place: Place) -> 
     place.once_after_read(lambda: taken.append(make().take()))
     assert make().take("nothing") == "nothing"
     assert taken == ["value"]
+
+
+def test_a_take_does_not_swallow_a_value_that_is_on_its_way(make: Any, place: Place) -> None:
+    """Claimed while the old value was there, written after that was taken: both count."""
+    make().set("old")
+    cell = make()
+    taken = []
+
+    class Pausing(dict[Any, Any]):
+        def setdefault(self, key: object, claim: object) -> Any:
+            found = dict.setdefault(self, key, claim)
+            if not taken:
+                taken.append("going")
+                taken[0] = make_on(self).take()
+            return found
+
+    def make_on(claims: Any) -> Any:
+        view = make()
+        view._claims = claims
+        return view
+
+    cell._claims = Pausing()
+    cell.set("new")
+    assert taken == ["old"]
+    assert cell.get() == "new"
+    assert cell._claims == {}
+
+
+@pytest.mark.parametrize("action", ["assign", "take", "publish"])
+def test_a_take_removes_only_what_it_returns(make: Any, place: Place, action: str) -> None:
+    """What comes between its look and its deletion makes it look again."""
+    make().set("old")
+    other: list[object] = []
+
+    def step_in() -> None:
+        if action == "assign":
+            make().assign("new")
+        elif action == "take":
+            other.append(make().take())
+        else:
+            other.append(make()._publish("new"))
+
+    place.once_after_read(step_in)
+    got = make().take("nothing")
+    expected = {"assign": ("new", []), "take": ("nothing", ["old"]), "publish": ("old", [("old", False)])}
+    assert (got, other) == expected[action]
+    assert make().get("empty") == "empty"
+    assert make()._claims == {}
+
+
+def test_a_take_that_is_under_way_hides_nothing_from_readers(make: Any, place: Place) -> None:
+    """Until it has deleted the value, the value is there."""
+    make().set("value")
+    seen = []
+    place.once_after_read(lambda: seen.append(make().get()))
+    assert make().take() == "value"
+    assert seen == ["value"]
+
+
+def test_a_publisher_that_meets_a_take_at_its_end_publishes(make: Any, place: Place) -> None:
+    """The slot is empty already, only the claim of the taker still stands."""
+    cell = make()
+    cell._claims[id(cell._owner)] = sys.modules["gilonce._bound"].Claim(cell._owner, sys.modules["gilonce._cell"].EMPTY)
+    assert make()._publish("new") == ("new", True)
+    assert make()._claims == {}
+
+
+def test_without_a_gil_a_value_may_be_deleted_between_check_and_deletion(make: Any, place: Place) -> None:
+    """Then the deletion fails, and the taker looks again."""
+    make().set("old")
+    delete = place.__class__.__delete__
+
+    class Gone(Place):
+        def __delete__(self, owner: object) -> None:
+            self.values.clear()
+            delete(self, owner)
+
+    gone = Gone()
+    gone.values = place.values
+    cell = make()
+    cell._member = gone
+    assert cell.take("nothing") == "nothing"
+    assert cell._claims == {}
 
 
 def test_a_set_that_races_with_take_knows_that_it_wrote(gilonce: ModuleType) -> None:
@@ -249,6 +332,10 @@ def test_an_interrupt_while_making_the_values_of_a_class_leaves_nothing(
     class Fresh:
         pass
 
+    assert bound.class_values(Owner, "") is bound.class_values(Owner, "")
+    bound._new_values[id(Owner)] = "left behind by Ctrl-C"
+    assert bound.class_values(Owner, "") is bound.class_values(Owner, "")
+    assert bound._new_values == {}
     pending = Interrupting()
     monkeypatch.setattr(bound, "_new_values", pending)
     with pytest.raises(KeyboardInterrupt):

@@ -320,6 +320,57 @@ def test_a_class_that_takes_no_attributes_is_refused_before_anything_runs(gilonc
             of(int)
 
 
+def test_a_metaclass_that_refuses_attributes_is_named(gilonce: ModuleType) -> None:
+    """Written in C and guarded in Python, it has the last word; nothing stays behind."""
+
+    class Guarded(type(ctypes.Structure)):  # type: ignore[misc]
+        def __setattr__(cls, name: str, value: object) -> None:
+            raise ValueError("frozen")
+
+    class Point(ctypes.Structure, metaclass=Guarded):
+        @gilonce.once
+        @classmethod
+        def origin(cls) -> object:
+            return pytest.fail("must not run")
+
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"'Point' takes no attributes, so it cannot keep .*origin\(\)"):
+            Point.origin()
+
+
+def test_a_deep_copy_of_a_view_is_not_mistaken_for_another(gilonce: ModuleType) -> None:
+    """`deepcopy` remembers originals by their `id`, and a view's is gone at once."""
+
+    class Service:
+        @gilonce.once
+        def m(self) -> str:
+            return "of the service"
+
+    class Odd:
+        def __reduce__(self) -> Any:
+            cell = gilonce.GILOnceCell()
+            cell.set("odd")
+            return (lambda copied: copied), (cell,)
+
+    service = Service()
+    service.m()
+    for _ in range(50):
+        of_service, odd = copy.deepcopy([service.m.cell, Odd()])
+        assert (of_service.get(), odd.get()) == ("of the service", "odd")
+
+
+def test_decorating_asks_no_argument_of_a_partial_for_its_repr(gilonce: ModuleType) -> None:
+    """It may be long, or run a query."""
+
+    class Shy:
+        def __repr__(self) -> str:
+            pytest.fail("was asked")
+
+    get = gilonce.once(functools.partial(list, Shy.__subclasses__()), discard=None)
+    assert get() == []
+    assert gilonce.once(functools.partial(id, Shy())).cell.is_set() is False
+
+
 def test_what_is_kept_in_a_class_does_not_show(gilonce: ModuleType) -> None:
     """Neither `help` nor a runtime protocol takes the values for attributes of the program."""
 

@@ -10,6 +10,7 @@ import gc
 import itertools
 import pickle
 import sys
+import threading
 import warnings
 import weakref
 from abc import ABC, abstractmethod
@@ -20,7 +21,7 @@ from unittest import mock
 
 import attrs
 import pytest
-from support import drive, run_python
+from support import drive, run_python, run_threads
 
 
 @pytest.fixture
@@ -175,6 +176,73 @@ def test_a_copy_of_the_descriptor_is_a_descriptor(gilonce: ModuleType, circle: A
     copied = copy.copy(circle.area)
     assert type(copied) is gilonce.once_property
     assert type("Other", (), {"computed": 0, "area": copied})().area == [314]
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("kind", ["plain", "slot", "async", "class", "static"])
+def test_a_copy_of_the_descriptor_has_values_of_its_own(gilonce: ModuleType, make: Any, kind: str) -> None:
+    """It is another definition, and goes on discarding into the one pool."""
+    pool = threading.Lock()
+
+    async def later(self: object) -> object:
+        return object()
+
+    function: Any = {
+        "async": later,
+        "class": classmethod(lambda cls: object()),
+        "static": staticmethod(lambda: object()),
+    }.get(kind, lambda self: object())
+    original = gilonce.once_property(slot="_x" if kind == "slot" else None, discard=pool.acquire)(function)
+    copied = make(original)
+    assert type(copied) is type(original)
+    assert copied._definition.key != original._definition.key
+    assert copied._definition.discard == pool.acquire
+    one, two = (type("C", (), {"__slots__": ("__dict__", "_x"), "x": it})() for it in (original, copied))
+    values = [drive(it.x) if kind == "async" else it.x for it in (one, two, one, two)]
+    assert values[0] is values[2] is not values[1] is values[3]
+
+
+def test_reading_lazy_attributes_does_not_change_what_vars_shows(gilonce: ModuleType) -> None:
+    """A loop over `vars(cls)` may read each of them."""
+
+    class Settings:
+        __slots__ = ("_x",)
+
+        @gilonce.once_property
+        @classmethod
+        def of_class(cls) -> int:
+            return 1
+
+        @gilonce.once_property(slot="_x")
+        def of_instance(self) -> int:
+            return 2
+
+        @gilonce.once
+        @classmethod
+        def method(cls) -> int:
+            return 3
+
+    settings = Settings()
+    values = {name: getattr(settings, name) for name in vars(Settings) if not name.startswith("_")}
+    assert (values["of_class"], values["of_instance"], values["method"]()) == (1, 2, 3)
+    for _ in vars(Settings):
+        Settings.method()
+
+
+def test_a_class_may_change_while_its_properties_are_looked_through(gilonce: ModuleType) -> None:
+    """Two first reads, of a class and of its subclass, do not disturb each other."""
+    for _ in range(50):
+        base = type("Base", (), {"__slots__": ("_x",), "x": gilonce.once_property(slot="_x")(lambda self: 5)})
+        for number in range(40):
+            setattr(base, f"attribute_{number}", number)
+        derived = type("Derived", (base,), {"__slots__": ()})
+
+        def grow(base: Any = base) -> None:
+            for number in range(40):
+                setattr(base, f"more_{number}", number)
+
+        got = run_threads(lambda base=base: base().x, lambda derived=derived: derived().x, grow)
+        assert got == [5, 5, None]
 
 
 # Overriding
