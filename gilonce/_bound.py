@@ -184,7 +184,7 @@ class SlotCell(BoundCell):
     * Nobody waits for the write. Who meets a claim finishes it: all write the same object.
     * `take()` finishes what it meets, then enters a claim of its own, and deletes only
       while that is entered; a publisher or an assignment that meets it removes it, and
-      `take()` begins again. An assignment removes any claim before it writes.
+      `take()` begins again. An assignment removes any claim, and writes while there is none.
 
     "Only while it is entered" is a check and an act. CPython with a GIL switches threads
     after calls and at jumps backwards, and there is neither from the subscript of the
@@ -270,8 +270,14 @@ class SlotCell(BoundCell):
                 return value
 
     def assign(self, value: Any) -> None:
-        self._claims.pop(id(self._owner), None)
-        self._member.__set__(self._owner, value)
+        claims, key, owner = self._claims, id(self._owner), self._owner
+        write = self._member.__set__
+        while True:
+            # Check and act, again, with no point between them at which threads switch.
+            if key not in claims:
+                write(owner, value)
+                return
+            claims.pop(key, None)
 
 
 class ClassValues(dict[str, object]):
