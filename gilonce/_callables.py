@@ -6,7 +6,7 @@ most of the time that `import gilonce` takes.
 
 from __future__ import annotations
 
-from types import FunctionType, MethodType
+from types import CodeType, FunctionType, MethodType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,7 +98,9 @@ def required_parameters(function: Any) -> tuple[list[str], list[str]]:
             [name for name in keyword_only if name not in given],
         )
     if isinstance(function, FunctionType):
-        code = function.__code__
+        code: Any = function.__code__
+        if not isinstance(code, CodeType):  # pragma: no cover - PyPy's builtin functions
+            return [], []
         names = code.co_varnames
         defaults = len(function.__defaults__ or ())
         keyword_defaults = function.__kwdefaults__ or {}

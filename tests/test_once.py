@@ -320,6 +320,7 @@ def test_a_class_that_takes_no_attributes_is_refused_before_anything_runs(gilonc
             of(int)
 
 
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy's ctypes is written in Python")
 def test_a_metaclass_that_refuses_attributes_is_named(gilonce: ModuleType) -> None:
     """Written in C and guarded in Python, it has the last word; nothing stays behind."""
 
@@ -991,5 +992,5 @@ def test_what_was_never_initialized_says_so(gilonce: ModuleType) -> None:
 
 def test_what_has_no_name_cannot_be_pickled_and_says_so(gilonce: ModuleType) -> None:
     """A partial has no qualified name to be pickled by."""
-    with pytest.raises((AttributeError, pickle.PicklingError), match=r"__qualname__|partial"):
+    with pytest.raises((AttributeError, pickle.PicklingError), match=r"__qualname__|partial|list"):
         pickle.dumps(gilonce.once(functools.partial(list)))
