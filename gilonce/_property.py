@@ -103,7 +103,7 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
         attributes = {name: value for name, value in self.__dict__.items() if name not in own}
         return _make_anew, (type(self), self.func, self._slot, self._definition.discard), attributes
 
-    def __deepcopy__(self, memo: object) -> Any:
+    def __deepcopy__(self, memo: object, /) -> Any:
         from copy import copy
 
         return copy(self)
