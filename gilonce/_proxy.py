@@ -29,9 +29,9 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
 
     def __init__(self, factory: Callable[[], Any], cell: GILOnceCell, namespace: dict[str, Any] | None) -> None:
         BaseObjectProxy.__init__(self, None)
-        self._self_factory = factory
         self._self_cell = cell
-        self._self_namespace = namespace
+        # One attribute for both, because each is a call into wrapt.
+        self._self_origin = factory, namespace
 
     # wrapt's hooks for a lazy proxy: the first says by being there that the object is yet
     # to be made, the second is called for it. Only wrapt's compiled part keeps what that
@@ -40,17 +40,18 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
 
     def __wrapped_factory__(self) -> Any:
         try:
-            return self._self_factory()
+            return self._self_origin[0]()
         except AttributeError as error:
             raise RuntimeError(
-                f"the factory {name_of(self._self_factory)}() of a lazy_global raised AttributeError: {error}"
+                f"the factory {name_of(self._self_origin[0])}() of a lazy_global raised AttributeError: {error}"
             ) from error
 
     def __wrapped_get__(self) -> Any:
         value = self._self_cell.get_or_init(self.__wrapped_factory__)
         # Reified first, for afterwards this is not called again.
-        if self._self_namespace is not None and self._self_cell.final:
-            _reify(self, value, self._self_namespace)
+        _, namespace = self._self_origin
+        if namespace is not None and self._self_cell.final:
+            _reify(self, value, namespace)
         self.__wrapped__ = value
         self._self_is_made = True
         return value
@@ -60,7 +61,7 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
     def __repr__(self) -> str:
         if self._self_is_made or self._self_cell.is_set():
             return repr(self.__wrapped__)
-        return f"<lazy_global: {name_of(self._self_factory)}() not yet called>"
+        return f"<lazy_global: {name_of(self._self_origin[0])}() not yet called>"
 
     # A copy or a pickle is the real object's. `getitem` is how pickle is told to make just
     # an object: reading it back needs no gilonce.

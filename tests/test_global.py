@@ -415,7 +415,8 @@ def test_a_name_rebound_while_names_are_replaced_is_left_alone(gilonce: ModuleTy
             return seen
 
     proxy = gilonce.lazy_global(lambda: [1])
-    proxy._self_namespace = namespace = Rebinding(REBOUND=proxy, DELETED=proxy, KEPT=proxy)
+    namespace = Rebinding(REBOUND=proxy, DELETED=proxy, KEPT=proxy)
+    proxy._self_origin = proxy._self_origin[0], namespace
     assert proxy == [1]
     assert namespace == {"REBOUND": "rebound", "KEPT": [1]}
     assert type(namespace["KEPT"]) is list
@@ -430,7 +431,8 @@ def test_a_module_may_grow_while_names_are_replaced(gilonce: ModuleType) -> None
             super().__setitem__(f"{name} again", value)
 
     proxy = gilonce.lazy_global(lambda: [1])
-    proxy._self_namespace = namespace = Growing(A=proxy, B=proxy)
+    namespace = Growing(A=proxy, B=proxy)
+    proxy._self_origin = proxy._self_origin[0], namespace
     assert proxy == [1]
     assert [type(value) for value in namespace.values()] == [list] * 4
 
@@ -448,7 +450,8 @@ def test_an_interrupted_reification_is_made_up_for_by_the_next_touch(gilonce: Mo
             return dict(self)
 
     proxy = gilonce.lazy_global(lambda: [1])
-    proxy._self_namespace = namespace = Interrupting(X=proxy)
+    namespace = Interrupting(X=proxy)
+    proxy._self_origin = proxy._self_origin[0], namespace
     with pytest.raises(KeyboardInterrupt):
         len(proxy)
     assert len(proxy) == 1
