@@ -161,7 +161,8 @@ class Racers:
             self._finish.wait(WATCHDOG)
         except threading.BrokenBarrierError:
             hanging = sorted(set(range(self._threads)) - set(race.returned))
-            time.sleep(1)  # for the others to leave
+            for index in set(race.returned):
+                self._workers[index].join(WATCHDOG)
             print(f"\nA THREAD WAITS FOR ANOTHER: {hanging} did not return; their stacks are on stderr", flush=True)
             faulthandler.dump_traceback()
             os._exit(1)
