@@ -38,12 +38,13 @@ class Definition:
     def __init__(self, function: object, discard: Discard, advice: str) -> None:
         self.discard = discard
         self.advice = advice
+        name = f"{name_of(function)}()"
         #: What is kept, for messages.
-        self.what = f"the value of {name_of(function)}()"
+        self.what = f"the value of {name}"
         module = getattr(function, "__module__", None)
         # In a process that multiprocessing spawned, the main module has another name.
         module = "__main__" if module == "__mp_main__" else module
-        self.key = _unique_key(f"{module}.{name_of(function)}()")
+        self.key = _unique_key(f"{module}.{name}")
         #: The claims on slots; see `SlotCell`.
         self.claims: dict[int, Claim] = {}
 

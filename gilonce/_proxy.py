@@ -277,8 +277,6 @@ def _implied_interface(factory: Any) -> type | None:
     except Exception:
         # No annotations, or, where they are evaluated late, none that can be.
         return None
-    if annotation is None:
-        return None
     # By `type()`, for in Python 3.10 `isinstance(list[int], type)` is true.
     if not issubclass(type(annotation), type) or annotation is object:
         return None
