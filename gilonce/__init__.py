@@ -2,6 +2,7 @@
 
 from ._cell import AlreadySetError, GILOnceCell
 from ._global import lazy_global
+from ._implementation import implementation as __implementation__
 from ._once import once
 from ._property import once_property
 
@@ -16,4 +17,3 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
-__implementation__ = "python"

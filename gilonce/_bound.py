@@ -12,6 +12,7 @@ import os
 
 from ._callables import name_of
 from ._cell import EMPTY, GILOnceCell
+from ._implementation import in_c
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,11 +52,19 @@ class Definition:
     def cell_of(self, owner: object) -> BoundCell:
         """Return the cell of an instance or, if `owner` is a class, of that class."""
         if isinstance(owner, type):
-            return DictCell(self, class_values(owner, self.what), self.key)
+            return DictCell(self, self.values_of(owner), self.key)
         return self.cell_in_dict(owner, self.key)
+
+    def values_of(self, cls: type) -> ClassValues:
+        """Return the dict in which `cls` keeps its own values."""
+        return class_values(cls, self.what)
 
     def cell_in_dict(self, instance: object, key: str) -> BoundCell:
         """Return the cell that `instance` has in its `__dict__` under `key`."""
+        return DictCell(self, self.namespace_of(instance), key)
+
+    def namespace_of(self, instance: object) -> Any:
+        """Return the `__dict__` of `instance`; raise TypeError if it has none that can be written."""
         try:
             namespace: Any = instance.__dict__
         except AttributeError:
@@ -68,7 +77,7 @@ class Definition:
                 f"does not support item assignment for caching {self.what}. "
                 "For one value per class, put a classmethod under the decorator"
             )
-        return DictCell(self, namespace, key)
+        return namespace
 
 
 def _unique_key(key: str) -> str:
@@ -126,6 +135,7 @@ class BoundCell(GILOnceCell):
         raise NotImplementedError
 
 
+@in_c
 class DictCell(BoundCell):
     """A cell in a dict under `key`: the `__dict__` of an instance, or the values of a class."""
 
@@ -172,6 +182,7 @@ class Claim:
         self.is_written = False
 
 
+@in_c
 class SlotCell(BoundCell):
     """A cell in a slot, which has no `setdefault`.
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from types import CodeType, FunctionType, MethodType
 
+from ._implementation import in_c
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -57,6 +59,7 @@ def _code_flags(function: Any) -> int:
                 return 0
 
 
+@in_c
 def is_coroutine_function(function: object) -> bool:
     """Return whether a call of `function` returns a coroutine."""
     if _code_flags(function) & _CO_COROUTINE:

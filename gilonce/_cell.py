@@ -16,6 +16,8 @@ import sys
 from reprlib import recursive_repr
 from types import GenericAlias, SimpleNamespace
 
+from ._implementation import in_c
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -61,6 +63,7 @@ class AlreadySetError(RuntimeError):
         return self.args[1]
 
 
+@in_c
 class GILOnceCell:
     """A write-once cell that never blocks.
 
@@ -101,7 +104,7 @@ class GILOnceCell:
         if discard is not None:
             check_discard(discard, type(self).__name__)
         self._discard = discard
-        self._values = {}
+        self._make_empty()
 
     # The place. These three operations are all that knows where the value is kept, and
     # each is one atomic operation of the interpreter: `get`, `setdefault` and `pop` of a
@@ -115,6 +118,9 @@ class GILOnceCell:
     # The value sits in a tuple made for this one write: whether the tuple that
     # `setdefault` returns is ours says who wrote, even when two threads write the
     # same object.
+
+    def _make_empty(self) -> None:
+        self._values = {}
 
     def _load(self) -> Any:
         box = self._values.get("value")
@@ -186,10 +192,7 @@ class GILOnceCell:
         value = initializer()
         published, _ = self._publish(value)
         if published is not value and self._discard is not None:
-            try:
-                self._discard(value)
-            except BaseException as error:
-                report_unraisable(error, self._discard)
+            dispose(self._discard, value)
         return published
 
     async def aget_or_init(self, initializer: Callable[[], Awaitable[Any]], /) -> Any:
@@ -351,7 +354,7 @@ class GILOnceCell:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self._discard, held, attributes = state
-        self._values = {}
+        self._make_empty()
         for value in held:
             self._publish(value)
         for name, attribute in (attributes or {}).items():
@@ -381,6 +384,14 @@ def check_initializer(initializer: object) -> None:
             f"the initializer must be callable, not {initializer!r} ({type(initializer).__name__}): "
             "to publish an object that exists already, use set()"
         )
+
+
+def dispose(discard: Callable[[Any], object], value: object) -> None:
+    """Give `discard` a value that lost the race."""
+    try:
+        discard(value)
+    except BaseException as error:
+        report_unraisable(error, discard)
 
 
 def report_unraisable(error: BaseException, source: object) -> None:

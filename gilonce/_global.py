@@ -92,4 +92,4 @@ def lazy_global(
             namespace = frame.f_globals
     # `get` alone is the faster way, once it is there.
     make_proxy = _make_proxy.get() or _make_proxy.import_attr(f"{__package__}._proxy", "make_proxy")
-    return make_proxy(factory, interface, GILOnceCell(discard=discard), namespace)
+    return make_proxy(factory, interface, GILOnceCell() if discard is None else GILOnceCell(discard=discard), namespace)

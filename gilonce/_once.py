@@ -18,6 +18,7 @@ from ._callables import (
     required_parameters,
 )
 from ._cell import GILOnceCell, check_discard
+from ._implementation import in_c
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,6 +79,18 @@ def once(function: Any = None, /, *, discard: Discard = None) -> Any:
     return Once(function, discard)
 
 
+class _Derived:
+    """An attribute of an object that is made from it, until someone assigns another: no data descriptor."""
+
+    def __init__(self, derive: Callable[[Any], Any], of_class: Any = None) -> None:
+        self._derive = derive
+        self._of_class = of_class
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self._of_class if instance is None else self._derive(instance)
+
+
+@in_c
 class Once:
     """What `once` returns: the function's disguise over its cells."""
 
@@ -96,29 +109,11 @@ class Once:
     )
 
     def __init__(self, function: Any, discard: Discard) -> None:
-        kind = type(function) if isinstance(function, (classmethod, staticmethod)) else None
-        wrapped = function if kind is None else function.__func__
-        if not callable(wrapped):
-            hint = ": for a lazy attribute use once_property" if isinstance(function, property) else ""
-            raise TypeError(f"@once takes a callable, not {function!r} ({type(function).__name__}){hint}")
-        if kind is classmethod:
-            self._binds_to = "class"
-        elif kind is None and binds(wrapped):
-            self._binds_to = "instance"
-        else:
-            self._binds_to = "nothing"
-        required = _check(wrapped, owners=0 if self._binds_to == "nothing" else 1)
-        self._needs_owner = self._binds_to == "class" or required == 1
-        self._may_take_owner = self._needs_owner or (self._binds_to == "instance" and hides_parameters(wrapped))
-        self._function = wrapped
-        self._is_async = is_coroutine_function(wrapped)
-        self._definition = Definition(wrapped, discard, _ADVICE)
+        self._function, self._binds_to, self._needs_owner, self._may_take_owner = examine(function)
+        self._is_async = is_coroutine_function(self._function)
+        self._definition = define(self._function, discard)
         if not self._needs_owner:
             self.cell = GILOnceCell(discard=discard)
-        self.__wrapped__ = wrapped
-        # Found in the class, these two would never reach `__getattr__`.
-        self.__module__: str = getattr(wrapped, "__module__", "")
-        self.__doc__ = getattr(wrapped, "__doc__", None)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if not args and not kwargs and not self._needs_owner:
@@ -156,7 +151,12 @@ class Once:
         if self._binds_to == "class":
             prepare(owner)
 
-    # The disguise. What is not here is looked up in the function.
+    # The disguise. What is not here is looked up in the function; these three, found in
+    # the class, would not be.
+
+    __doc__ = _Derived(lambda once: getattr(once._function, "__doc__", None), __doc__)
+    __module__ = _Derived(lambda once: getattr(once._function, "__module__", ""))  # type: ignore[assignment]
+    __wrapped__ = _Derived(lambda once: once._function)
 
     def __getattr__(self, name: str) -> Any:
         if name == "_function":
@@ -183,23 +183,14 @@ class Once:
         return self.__qualname__
 
 
-class _FromFunction:
-    """An attribute that a bound method takes from its function, and its class has itself."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __get__(self, instance: Any, owner: type) -> Any:
-        return getattr(Once if instance is None else instance.__func__, self._name)
-
-
+@in_c
 class BoundOnce:
     # What a lookup of a once method gives: a view, made anew each time, as a bound method is.
 
     __slots__ = ("__func__", "__self__", "__weakref__")
 
-    __doc__ = _FromFunction("__doc__")
-    __module__ = _FromFunction("__module__")
+    __doc__ = _Derived(lambda bound: bound.__func__.__doc__)
+    __module__ = _Derived(lambda bound: bound.__func__.__module__)  # type: ignore[assignment]
 
     def __init__(self, function: Once, owner: object) -> None:
         self.__func__ = function
@@ -240,6 +231,32 @@ _ADVICE = (
     "Add '__dict__' to the __slots__ of its class, or use once_property(slot=...) instead of @once. "
     "If it is not meant as an instance: one value per argument is what functools.cache is for"
 )
+
+
+def examine(function: Any) -> tuple[Any, str, bool, bool]:
+    """Return what `function` wraps, what that binds to, and whether it needs, or may take, an instance or class.
+
+    Raises TypeError if @once cannot wrap it.
+    """
+    kind = type(function) if isinstance(function, (classmethod, staticmethod)) else None
+    wrapped = function if kind is None else function.__func__
+    if not callable(wrapped):
+        hint = ": for a lazy attribute use once_property" if isinstance(function, property) else ""
+        raise TypeError(f"@once takes a callable, not {function!r} ({type(function).__name__}){hint}")
+    if kind is classmethod:
+        binds_to = "class"
+    elif kind is None and binds(wrapped):
+        binds_to = "instance"
+    else:
+        binds_to = "nothing"
+    required = _check(wrapped, owners=0 if binds_to == "nothing" else 1)
+    needs_owner = binds_to == "class" or required == 1
+    return wrapped, binds_to, needs_owner, needs_owner or (binds_to == "instance" and hides_parameters(wrapped))
+
+
+def define(function: object, discard: Discard) -> Definition:
+    """Return what the cells of a method's instances or classes have in common."""
+    return Definition(function, discard, _ADVICE)
 
 
 def _check(function: object, owners: int) -> int:

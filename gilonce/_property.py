@@ -11,6 +11,7 @@ from types import GenericAlias, MemberDescriptorType, MethodType
 from ._bound import BoundCell, Definition, SlotCell, class_values, prepare
 from ._callables import is_coroutine_function, name_of
 from ._cell import EMPTY, GILOnceCell, check_discard
+from ._implementation import in_c
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ._cell import Discard
 
 
+@in_c
 class once_property:  # noqa: N801 - a decorator, named as `property` and `cached_property` are
     """A lazy attribute: computed on first access, then an attribute like any other.
 
@@ -101,7 +103,9 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
     def __reduce_ex__(self, protocol: Any) -> Any:
         own = {"_cell", "_definition"}
         attributes = {name: value for name, value in self.__dict__.items() if name not in own}
-        return _make_anew, (type(self), self.func, self._slot, self._definition.discard), attributes
+        made_of = type(self), self.func, self._slot, self._definition.discard
+        # In C, a name that is not in the `__dict__` has to be assigned.
+        return _make_anew, made_of, (attributes, {"attrname": self.attrname})
 
     def __deepcopy__(self, memo: object, /) -> Any:
         from copy import copy
@@ -147,6 +151,7 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
         return next(cls for cls in type(self).__mro__ if cls not in _KINDS).__name__
 
 
+@in_c
 class _Assignable(once_property):
     """A property whose value is not under its own name, so that it sees to assignment too."""
 

@@ -15,6 +15,7 @@ from weakref import ref
 from wrapt import BaseObjectProxy
 
 from ._callables import name_of
+from ._implementation import in_c
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ._cell import GILOnceCell
 
 
+@in_c
 class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
     # No docstring: it would be found where the real object's is looked for.
 
@@ -233,7 +235,7 @@ _classes: dict[tuple[str, ...], type[LazyProxy]] = {}
 def _class_with(names: tuple[str, ...]) -> type[LazyProxy]:
     if names not in _classes:
         namespace = {name: _OPTIONAL[name] for name in names}
-        _classes.setdefault(names, type("LazyProxy", (LazyProxy,), namespace))
+        _classes.setdefault(names, in_c(type("LazyProxy", (LazyProxy,), namespace)))
     return _classes[names]
 
 
@@ -269,7 +271,8 @@ def _methods_of(interface: type) -> tuple[str, ...]:
     return tuple([name for name in _OPTIONAL if found.get(name)])
 
 
-def _implied_interface(factory: Any) -> type | None:
+@in_c
+def implied_interface(factory: Any) -> type | None:
     if isinstance(factory, type):
         return factory
     try:
@@ -290,7 +293,7 @@ def make_proxy(
 ) -> LazyProxy:
     """Return a proxy for what `factory` makes, to be put in its own place in `namespace` when touched."""
     if interface is None:
-        interface = _implied_interface(factory)
+        interface = implied_interface(factory)
     proxy_class = _with_all if interface is None else _class_for(interface)
     return proxy_class(factory, cell, namespace)
 

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 #: Every test runs on each of these: the value of `gilonce.__implementation__`.
-IMPLEMENTATIONS = ["python"]
+IMPLEMENTATIONS = ["python", "native"]
 
 #: How many seconds pass before a thread counts as hanging.
 WATCHDOG = 30.0

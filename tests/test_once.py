@@ -986,7 +986,8 @@ def test_an_instance_without_a_dict_is_told_what_to_add(gilonce: ModuleType) -> 
 def test_what_was_never_initialized_says_so(gilonce: ModuleType) -> None:
     """`__new__` alone makes no once function, and no endless search for its attributes."""
     once_type = type(gilonce.once(list))
-    with pytest.raises(AttributeError, match=r"call once\(function\)"):
+    # In C, there is no such thing as one that was not initialized.
+    with pytest.raises((AttributeError, TypeError), match=r"call once\(function\)|takes exactly 2 arguments"):
         once_type.__new__(once_type).anything
 
 

@@ -1,0 +1,31 @@
+"""Which implementation serves: the native core where it was built, else Python.
+
+The Python classes are the reference, and the native core is told of them by decoration:
+`@in_c` puts the C type of that name in the place of the class. The C type has the hot
+operations; everything else it has from the class, documentation and errors included, so
+each is written once, and the type that users get is the C type itself.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    Taken = TypeVar("Taken")
+
+native: Any = None
+if not os.environ.get("GILONCE_PURE_PYTHON"):
+    try:
+        from . import _native as native
+    except ImportError:  # not built: there was no compiler, or this is not CPython
+        pass
+
+implementation = "python" if native is None else "native"
+
+
+def in_c(reference: Taken) -> Taken:
+    """Return what takes the place of a class (or function) in C, or the reference itself where Python serves."""
+    return reference if native is None else native.take_over(reference)  # type: ignore[no-any-return]
