@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 
     Taken = TypeVar("Taken")
 
-native: Any = None
-if not os.environ.get("GILONCE_PURE_PYTHON"):
+
+def _load() -> Any:
+    if os.environ.get("GILONCE_PURE_PYTHON"):
+        return None
     try:
-        from . import _native as native
+        from . import _native  # type: ignore[attr-defined]
     except ImportError:  # not built: there was no compiler, or this is not CPython
-        pass
+        return None
+    return _native
+
+
+native = _load()
 
 implementation = "python" if native is None else "native"
 
 
 def in_c(reference: Taken) -> Taken:
     """Return what takes the place of a class (or function) in C, or the reference itself where Python serves."""
-    return reference if native is None else native.take_over(reference)  # type: ignore[no-any-return]
+    return reference if native is None else native.take_over(reference)

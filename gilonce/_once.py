@@ -155,7 +155,7 @@ class Once:
     # the class, would not be.
 
     __doc__ = _Derived(lambda once: getattr(once._function, "__doc__", None), __doc__)
-    __module__ = _Derived(lambda once: getattr(once._function, "__module__", ""))  # type: ignore[assignment]
+    __module__ = _Derived(lambda once: getattr(once._function, "__module__", ""))
     __wrapped__ = _Derived(lambda once: once._function)
 
     def __getattr__(self, name: str) -> Any:
@@ -190,7 +190,7 @@ class BoundOnce:
     __slots__ = ("__func__", "__self__", "__weakref__")
 
     __doc__ = _Derived(lambda bound: bound.__func__.__doc__)
-    __module__ = _Derived(lambda bound: bound.__func__.__module__)  # type: ignore[assignment]
+    __module__ = _Derived(lambda bound: bound.__func__.__module__)
 
     def __init__(self, function: Once, owner: object) -> None:
         self.__func__ = function

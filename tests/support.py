@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import importlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 #: Every test runs on each of these: the value of `gilonce.__implementation__`.
-IMPLEMENTATIONS = ["python", "native"]
+IMPLEMENTATIONS = ["python", "native"] if importlib.util.find_spec("gilonce._native") else ["python"]
 
 #: How many seconds pass before a thread counts as hanging.
 WATCHDOG = 30.0

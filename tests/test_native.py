@@ -197,7 +197,7 @@ def test_errors_are_the_same(mistake: str) -> None:
             def function() -> int:
                 return 1
 
-            def method(self: object) -> int:  # noqa: ARG001
+            def method(self: object) -> int:
                 return 1
 
             def cell() -> Any:
@@ -210,7 +210,7 @@ def test_errors_are_the_same(mistake: str) -> None:
 
             names = {"gilonce": gilonce, "function": function, "method": method, "cell": cell, "full": full}
             with pytest.raises(Exception) as caught:  # noqa: PT011
-                eval(mistake, names)  # noqa: S307
+                eval(mistake, names)
             # Addresses, and keys of local definitions, differ from one run to the next.
             return type(caught.value).__name__, re.sub(r" at 0x\w+|\) [0-9a-f]{16}", "", str(caught.value))
 
@@ -258,7 +258,7 @@ def test_an_instance_pays_for_its_values_entry_only(native: ModuleType) -> None:
 
     def touch(owner: Any) -> None:
         owner.method()
-        owner.attribute  # noqa: B018
+        owner.attribute
 
     for _ in range(100):
         touch(Owner())
@@ -376,7 +376,7 @@ def test_nothing_leaks(native: ModuleType) -> None:
         after = settle()
         print(after[0] - before[0], after[1] - before[1])
     """)
-    out = subprocess.run([sys.executable, "-c", program], env=environment("native"), capture_output=True, text=True, check=False)
+    out = subprocess.run([sys.executable, "-c", program], env=environment("native"), capture_output=True, text=True)
     assert out.returncode == 0, out.stderr
     references, blocks = map(int, out.stdout.split())
     assert abs(references) < 60, (references, blocks)
@@ -455,7 +455,10 @@ def test_failing_allocations_raise_memory_error_or_do_not_matter(native: ModuleT
     """)
     out = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", program],
-        env=environment("native"), capture_output=True, text=True, check=False,
+        env=environment("native"),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert out.stdout == "sound\n", out.stderr[-3000:]
 
@@ -463,7 +466,7 @@ def test_failing_allocations_raise_memory_error_or_do_not_matter(native: ModuleT
 def test_subinterpreters_each_have_their_own(native: ModuleType) -> None:
     """The core works in an interpreter with its own GIL, and keeps nothing in common with ours."""
     program = USE + "assert gilonce.__implementation__ == 'native'\nuse()\n"
-    program = program.replace("p = gilonce.lazy_global", "return\n    p = gilonce.lazy_global")  # wrapt is another story
+    program = program.replace("p = gilonce.lazy_global", "return\n    p = gilonce.lazy_global")
     host = textwrap.dedent("""
         import sys
         program = sys.stdin.read()
@@ -482,7 +485,12 @@ def test_subinterpreters_each_have_their_own(native: ModuleType) -> None:
         print("fine")
     """)
     out = subprocess.run(
-        [sys.executable, "-c", host], input=program, env=environment("native"), capture_output=True, text=True, check=False
+        [sys.executable, "-c", host],
+        input=program,
+        env=environment("native"),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert out.stdout == "fine\n", out.stderr
 

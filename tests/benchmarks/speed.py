@@ -19,7 +19,7 @@ import threading
 import time
 import timeit
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import lazy_object_proxy
@@ -41,23 +41,6 @@ class Row:
     ours: str
     theirs: str
     nothing: str = "pass"
-    unrolled: int = UNROLLED
-
-
-class Plain:
-    """A plain method, attribute and property."""
-
-    __slots__ = ("__dict__", "__weakref__", "_slot", "kept")
-
-    def __init__(self) -> None:
-        self.kept = self._slot = KEPT
-
-    def method(self) -> object:
-        return self.kept
-
-    @property
-    def from_slot(self) -> object:
-        return self._slot
 
 
 KEPT = object()
@@ -175,7 +158,12 @@ ROWS = [
         "CachedProperty().attribute",
         "{cls}()",
     ),
-    Row("warm read, once_property / cached_property", 1.03, "once_property_object.attribute", "cached_property_object.attribute"),
+    Row(
+        "warm read, once_property / cached_property",
+        1.03,
+        "once_property_object.attribute",
+        "cached_property_object.attribute",
+    ),
     Row("warm read, slot= / property returning the slot", 0.8, "slotted.attribute", "slotted.plain"),
     Row("attribute of lazy_global / wrapt.LazyObjectProxy", 0.06, "lazy.attribute", "wrapt_lazy.attribute"),
     Row("attribute of lazy_global / lazy_object_proxy", 0.06, "lazy.attribute", "lop_lazy.attribute"),
@@ -186,9 +174,7 @@ ROWS = [
 
 def timer(statement: str) -> Callable[[], float]:
     """Return a function that takes one sample: seconds for one execution of `statement`."""
-    names = ", ".join(f"{name}={name}" for name in NAMES)
     setup = "; ".join(f"{name} = _names[{name!r}]" for name in NAMES)
-    del names
     it = timeit.Timer("; ".join([statement] * UNROLLED), setup, globals={"_names": NAMES})
     loops = 1
     while it.timeit(loops) < SAMPLE:
@@ -237,7 +223,11 @@ def measure_threads(rounds: int) -> dict[str, Any]:
         def work() -> None:
             start.wait()
             for _ in range(40_000):
-                called(); called(); called(); called(); called()  # noqa: E702
+                called()
+                called()
+                called()
+                called()
+                called()
 
         threads = [threading.Thread(target=work) for _ in range(2)]
         for thread in threads:
@@ -264,9 +254,13 @@ def main() -> None:
 
     def show(it: dict[str, Any]) -> None:
         results.append(it)
-        print(f"{it['name']:<52}{it['ours_ns']:>12.1f}{it['theirs_ns']:>14.1f}{it['ratio']:>9.3f}{it['limit']:>7.2f}", flush=True)
+        print(
+            f"{it['name']:<52}{it['ours_ns']:>12.1f}{it['theirs_ns']:>14.1f}{it['ratio']:>9.3f}{it['limit']:>7.2f}",
+            flush=True,
+        )
 
-    print(f"{gilonce.__implementation__}, {platform.python_implementation()} {platform.python_version()}, GIL {'on' if GIL else 'off'}")
+    interpreter = f"{platform.python_implementation()} {platform.python_version()}"
+    print(f"{gilonce.__implementation__}, {interpreter}, GIL {'on' if GIL else 'off'}")
     print(f"{'':<52}{'gilonce, ns':>12}{'the other, ns':>14}{'ratio':>9}{'limit':>7}")
     wanted = [row for row in ROWS if not options.rows or any(part in row.name for part in options.rows)]
     for row in wanted:
@@ -278,7 +272,12 @@ def main() -> None:
     if options.json:
         with open(options.json, "w") as file:
             json.dump(
-                {"implementation": gilonce.__implementation__, "python": platform.python_version(), "gil": GIL, "rows": results},
+                {
+                    "implementation": gilonce.__implementation__,
+                    "python": platform.python_version(),
+                    "gil": GIL,
+                    "rows": results,
+                },
                 file,
                 indent=1,
             )
