@@ -18,6 +18,9 @@
      read safe against `take()` is told at `wait_for_readers`. */
 
 #include <Python.h>
+#if defined(PYPY_VERSION) || defined(GRAALVM_PYTHON)
+#  error "This is for CPython. Elsewhere the package works in Python."
+#endif
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -719,6 +722,10 @@ cell_init(Cell *self, PyObject *args, PyObject *kwargs)
         }
         return -1;
     }
+    if (self->kind == OWN && LOAD(&self->value) != NULL) {
+        PyObject *value = cell_clear(self); /* initialized again */
+        Py_XDECREF(value);
+    }
     return cell_set_discard(self, discard, NULL);
 }
 
@@ -748,6 +755,8 @@ cell_dealloc(Cell *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    /* Cells may hold cells that hold cells. */
+    Py_TRASHCAN_BEGIN(self, cell_dealloc)
     if (self->weakrefs != NULL) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
@@ -760,6 +769,7 @@ cell_dealloc(Cell *self)
     }
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
+    Py_TRASHCAN_END
 }
 
 #define FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS

@@ -521,6 +521,16 @@ def test_readers_that_race_with_take_never_touch_a_freed_object(native: ModuleTy
     assert run_threads(read, read, read, take) == [None] * 4
 
 
+def test_a_long_chain_of_cells_ends(native: ModuleType) -> None:
+    """Cells that hold cells are dropped without a C stack frame for each."""
+    chain = None
+    for _ in range(200_000):
+        cell = native.GILOnceCell()
+        cell.set(chain)
+        chain = cell
+    del cell, chain
+
+
 def test_names_of_wrapt_begin_as_the_proxy_expects(native: ModuleType) -> None:
     """The short cut to the real object is taken by a name's first letters."""
     if "__wrapped__" not in vars(wrapt.BaseObjectProxy):
