@@ -1878,26 +1878,26 @@ static PyType_Slot slot_property_slots[] = {
 
 static getter wrapped_of;
 
-static int
-starts_with(PyObject *name, const char *prefix)
+/* wrapt's names, and those that we add, all begin with two underscores or with "_self_" (tested). */
+static inline int
+is_of_proxy(PyObject *name)
 {
-    Py_ssize_t length = (Py_ssize_t)strlen(prefix);
-    if (PyUnicode_GET_LENGTH(name) < length) {
+    static const char prefix[] = "_self_";
+    Py_ssize_t length = PyUnicode_GET_LENGTH(name);
+    if (length < 2 || PyUnicode_READ_CHAR(name, 0) != '_') {
         return 0;
     }
-    for (Py_ssize_t i = 0; i < length; i++) {
-        if (PyUnicode_READ_CHAR(name, i) != (Py_UCS4)prefix[i]) {
-            return 0;
-        }
+    Py_ssize_t i = 1;
+    while (i < length && prefix[i] != 0 && PyUnicode_READ_CHAR(name, i) == (Py_UCS4)prefix[i]) {
+        i++;
     }
-    return 1;
+    return prefix[i] == 0 || PyUnicode_READ_CHAR(name, 1) == '_';
 }
 
 static PyObject *
 proxy_getattro(PyObject *self, PyObject *name)
 {
-    /* wrapt's names, and those that we add, all begin in one of these two ways (tested). */
-    if (PyUnicode_Check(name) && !starts_with(name, "__") && !starts_with(name, "_self_")) {
+    if (PyUnicode_Check(name) && !is_of_proxy(name)) {
         PyObject *wrapped = wrapped_of(self, NULL);
         if (wrapped == NULL) {
             return NULL;
