@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib
 import inspect
 import itertools
 import re
@@ -215,6 +216,19 @@ def test_errors_are_the_same(mistake: str) -> None:
             return type(caught.value).__name__, re.sub(r" at 0x\w+|\) [0-9a-f]{16}", "", str(caught.value))
 
     assert outcome("python") == outcome("native")
+
+
+def test_where_the_core_was_not_built_python_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a compiler the install succeeds all the same."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "gilonce"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "gilonce._native", None)
+    monkeypatch.delenv("GILONCE_PURE_PYTHON", raising=False)
+    package = importlib.import_module("gilonce")
+    assert package.__implementation__ == "python"
+    assert package.once(list)() == []
+    for name in [name for name in sys.modules if name.partition(".")[0] == "gilonce"]:
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 # Size.

@@ -11,8 +11,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-#: pyright asks the first `python` on the PATH what is installed.
-ENVIRONMENT = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+ENVIRONMENT = {
+    **os.environ,
+    # pyright asks the first `python` on the PATH what is installed.
+    "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    # mypy holds the stub against the running code, and a type in C does not show all that it has.
+    "GILONCE_PURE_PYTHON": "1",
+}
 
 
 def check(module: str, *command: str) -> None:
