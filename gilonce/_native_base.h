@@ -1,0 +1,206 @@
+/* What every room needs: the interpreter, atomics, the module's state, and calls of the reference. */
+
+#include <Python.h>
+#if defined(PYPY_VERSION) || defined(GRAALVM_PYTHON)
+#  error "This is for CPython. Elsewhere the package works in Python."
+#endif
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <structmember.h>
+
+/* Atomics, which only builds without a GIL need: elsewhere the GIL orders everything. */
+
+#ifdef Py_GIL_DISABLED
+#  if defined(_MSC_VER)
+/* This compiler has no atomic operations of its own for C that order as asked on every
+   processor; the interpreter's header has. */
+#    define LOAD(address) _Py_atomic_load_ptr_acquire(address)
+#    define SWAP(address, new) _Py_atomic_exchange_ptr((address), (new))
+static inline int
+write_if_null(PyObject **address, PyObject *new)
+{
+    PyObject *expected = NULL;
+    return _Py_atomic_compare_exchange_ptr(address, &expected, new);
+}
+#    define LOAD_NUMBER(address) (*(address)) /* aligned, hence whole; order does not matter */
+#    define STORE_NUMBER(address, new) (*(address) = (new))
+#  else
+#    define LOAD(address) __atomic_load_n((address), __ATOMIC_ACQUIRE)
+#    define SWAP(address, new) __atomic_exchange_n((address), (new), __ATOMIC_ACQ_REL)
+static inline int
+write_if_null(PyObject **address, PyObject *new)
+{
+    PyObject *expected = NULL;
+    return __atomic_compare_exchange_n(address, &expected, new, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+#    define LOAD_NUMBER(address) __atomic_load_n((address), __ATOMIC_RELAXED)
+#    define STORE_NUMBER(address, new) __atomic_store_n((address), (new), __ATOMIC_RELAXED)
+#  endif
+#  define WRITE_IF_NULL(address, new) write_if_null((address), (new))
+#else
+#  define LOAD(address) (*(address))
+#  define LOAD_NUMBER(address) (*(address))
+#  define STORE_NUMBER(address, new) (*(address) = (new))
+static inline PyObject *
+SWAP(PyObject **address, PyObject *new)
+{
+    PyObject *old = *address;
+    *address = new;
+    return old;
+}
+static inline int
+WRITE_IF_NULL(PyObject **address, PyObject *new)
+{
+    if (*address != NULL) {
+        return 0;
+    }
+    *address = new;
+    return 1;
+}
+#endif
+
+#ifndef Py_BEGIN_CRITICAL_SECTION /* 3.13 */
+#  define Py_BEGIN_CRITICAL_SECTION(object) {
+#  define Py_END_CRITICAL_SECTION() }
+#endif
+
+#if PY_VERSION_HEX < 0x030C0000
+/* Before 3.12, any allocation of a container may start the garbage collector, and with it
+   arbitrary code. Off for a few lines under the GIL, that goes unnoticed. */
+#  define NO_GC_BEGIN { int gc_was_enabled = PyGC_Disable();
+#  define NO_GC_END if (gc_was_enabled) { PyGC_Enable(); } }
+#else
+#  define NO_GC_BEGIN {
+#  define NO_GC_END }
+#endif
+
+#if PY_VERSION_HEX < 0x030B0000
+/* Public from 3.11 on; there is no other way to a module's state from a slot function. */
+#  define PyType_GetModuleByDef _PyType_GetModuleByDef
+#endif
+
+/* The module's state: set while the package is imported, then only read. */
+
+typedef struct {
+    /* The Python classes whose places were taken: their methods serve the unusual. */
+    PyObject *cell_reference;
+    PyObject *once_reference;
+    PyObject *property_reference;
+    PyObject *slot_property_reference;
+    /* The names of the modules that they stand in. */
+    PyObject *cell_room;
+    PyObject *once_room;
+    PyTypeObject *cell_type;
+    PyTypeObject *once_type;
+    PyTypeObject *once_method_type;
+    PyTypeObject *bound_type;
+    /* Strings, and what wrapt's proxies are initialized with. */
+    PyObject *self_cell;
+    PyObject *self_origin;
+    PyObject *nothing;
+} State;
+
+static struct PyModuleDef native_module;
+
+static State *
+state_of(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, &native_module);
+    return module == NULL ? NULL : (State *)PyModule_GetState(module);
+}
+
+/* Call `callable` with `self` put before the arguments as they came. */
+static PyObject *
+call_with(PyObject *callable, PyObject *self, PyObject *const *args, Py_ssize_t positional, PyObject *kwnames)
+{
+    Py_ssize_t count = positional + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
+    PyObject **all = PyMem_New(PyObject *, count + 1);
+    if (all == NULL) {
+        return PyErr_NoMemory();
+    }
+    all[0] = self;
+    if (count > 0) {
+        memcpy(all + 1, args, count * sizeof(PyObject *));
+    }
+    PyObject *result = PyObject_Vectorcall(callable, all, positional + 1, kwnames);
+    PyMem_Free(all);
+    return result;
+}
+
+/* Call the method `name` of a reference class, with `self` and the arguments as they came. */
+static PyObject *
+call_reference(PyObject *reference, const char *name, PyObject *self, PyObject *const *args, Py_ssize_t positional,
+               PyObject *kwnames)
+{
+    PyObject *method = PyObject_GetAttrString(reference, name);
+    if (method == NULL) {
+        return NULL;
+    }
+    PyObject *result = call_with(method, self, args, positional, kwnames);
+    Py_DECREF(method);
+    return result;
+}
+
+/* Call what a room of the reference calls `name`, with one or two arguments. */
+static PyObject *
+call_in_room(PyObject *room, const char *name, PyObject *first, PyObject *second)
+{
+    PyObject *callable = PyMapping_GetItemString(room, name);
+    PyObject *result = callable == NULL ? NULL : PyObject_CallFunctionObjArgs(callable, first, second, NULL);
+    Py_XDECREF(callable);
+    return result;
+}
+
+/* Reading a field without a lock: a thread loads the pointer and then takes a reference, and
+   in between, another thread that empties the field could drop the last one. So whoever takes
+   a value out of a field waits, before its reference may be dropped, until no thread is in
+   between any more. All threads have been elsewhere, once all have stopped: a thread stops
+   only where it could also have been switched away from, and the two steps of a read have no
+   such point between them, being a load and an addition. Who loads later finds the new value.
+
+   The interpreter stops all threads to visit its objects, and this is the public way to ask
+   it to. It is what a garbage collection does too, only shorter: it waits for no lock and for
+   no code of the user's, but for a thread to come to the end of a C function. */
+
+#ifdef Py_GIL_DISABLED
+static int
+visit_no_more(PyObject *Py_UNUSED(object), void *Py_UNUSED(argument))
+{
+    return 0;
+}
+#endif
+
+static void
+wait_for_readers(void)
+{
+#ifdef Py_GIL_DISABLED
+    PyUnstable_GC_VisitObjects(visit_no_more, NULL);
+#endif
+}
+
+/* The closure of such a field's getset is its offset. */
+
+static inline PyObject **
+field_of(PyObject *self, void *offset)
+{
+    return (PyObject **)((char *)self + (Py_ssize_t)offset);
+}
+
+static PyObject *
+field_get(PyObject *self, void *offset)
+{
+    PyObject *value = LOAD(field_of(self, offset));
+    return Py_NewRef(value == NULL ? Py_None : value);
+}
+
+static int
+field_set(PyObject *self, PyObject *value, void *offset)
+{
+    PyObject *old = SWAP(field_of(self, offset), value == Py_None ? NULL : Py_XNewRef(value));
+    if (old != NULL) {
+        wait_for_readers();
+        Py_DECREF(old);
+    }
+    return 0;
+}

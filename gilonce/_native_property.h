@@ -1,0 +1,444 @@
+/* once_property, in the instance's `__dict__` and in a slot. */
+
+/* What was found out about the type met last: its version tag, then 32 bits of `how`. A tag is
+   given to one state of one type, so the type needs no mention, and nothing is kept alive.
+   There is no public way to read it, nor another name for such a state. */
+typedef struct {
+    uint64_t known;
+#if PY_VERSION_HEX < 0x030B0000
+    /* There, `sys._clear_type_cache()` makes tags begin anew. Only compared, never followed. */
+    PyTypeObject *type;
+#endif
+} Met;
+
+#if PY_VERSION_HEX < 0x030B0000
+#  define IS_TYPE_MET(met, asked) ((met)->type == (asked))
+#  define SET_TYPE_MET(met, asked) ((met)->type = (asked))
+#else
+#  define IS_TYPE_MET(met, asked) 1
+#  define SET_TYPE_MET(met, asked) ((void)(asked))
+#endif
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *function;
+    PyObject *attrname;
+    PyObject *slot;
+    PyObject *is_async;
+    PyObject *definition;
+    PyObject *key;
+    PyObject *discard;
+    PyObject *dict;
+    PyObject *weakrefs;
+    Met met;      /* the `How` of a value in the `__dict__` */
+    Met slot_met; /* the offset of the slot */
+    PyObject *probed; /* the instance in which `property_probe` looks */
+} Property;
+
+enum How { STANDARD = 1, UNDER_ITS_NAME = 2 };
+
+static inline uint32_t
+tag_of(PyTypeObject *type)
+{
+    return (uint32_t)LOAD_NUMBER(&type->tp_version_tag);
+}
+
+/* Returns whether `how` is known. A type without a tag is never remembered. */
+static inline int
+recall(Met *met, PyTypeObject *type, uint32_t *how)
+{
+    uint64_t known = LOAD_NUMBER(&met->known);
+    uint32_t tag = tag_of(type);
+    *how = (uint32_t)known;
+    return tag != 0 && (uint32_t)(known >> 32) == tag && IS_TYPE_MET(met, type);
+}
+
+static inline void
+remember(Met *met, PyTypeObject *type, uint32_t tag, uint32_t how)
+{
+    if (tag != 0) {
+        SET_TYPE_MET(met, type);
+        STORE_NUMBER(&met->known, (uint64_t)tag << 32 | how);
+    }
+}
+
+/* The fields that computing a value needs, held while code runs that might replace them. */
+
+typedef struct {
+    PyObject *function;
+    PyObject *name;
+    PyObject *definition;
+    PyObject *key;
+    PyObject *discard;
+} Uses;
+
+static void
+property_release(Uses *use)
+{
+    Py_XDECREF(use->function);
+    Py_XDECREF(use->name);
+    Py_XDECREF(use->definition);
+    Py_XDECREF(use->key);
+    Py_XDECREF(use->discard);
+}
+
+/* Returns 0, holding nothing, where only the reference knows what to do: if a field is missing, or for an `async def`. */
+static int
+property_hold(Property *self, Uses *use)
+{
+    if (LOAD(&self->is_async) == Py_True) {
+        return 0;
+    }
+    *use = (Uses){
+        .key = Py_XNewRef(LOAD(&self->key)),
+        .function = Py_XNewRef(LOAD(&self->function)),
+        .name = Py_XNewRef(LOAD(&self->attrname)),
+        .definition = Py_XNewRef(LOAD(&self->definition)),
+        .discard = Py_XNewRef(LOAD(&self->discard)),
+    };
+    if (use->key == NULL || use->function == NULL || use->name == NULL || !PyUnicode_Check(use->name)) {
+        property_release(use);
+        return 0;
+    }
+    return 1;
+}
+
+static PyObject *
+property_reference(Property *self, PyObject *instance, PyObject *owner)
+{
+    State *state = state_of(Py_TYPE(self));
+    PyObject *args[] = {instance, owner};
+    return state == NULL ? NULL
+                         : call_reference(state->property_reference, "__get__", (PyObject *)self, args,
+                                          owner == NULL ? 1 : 2, NULL);
+}
+
+/* How the value of an instance of `type` is kept; -1 with an exception set. */
+static int
+property_classify(Property *self, PyTypeObject *type, PyObject *name)
+{
+    PyObject *entry;
+    int standard = is_standard(type);
+    int found = standard < 0 ? -1 : type_lookup(type, name, &entry);
+    if (found <= 0) {
+        return found < 0 ? -1 : standard ? STANDARD : 0;
+    }
+    /* If something else is found, it is an override that has reached us through super(). */
+    int is_self = entry == (PyObject *)self;
+    Py_DECREF(entry);
+    return (standard ? STANDARD : 0) | (is_self ? UNDER_ITS_NAME : 0);
+}
+
+static PyObject *property_get(Property *self, PyObject *instance, PyObject *owner);
+
+#ifndef Py_GIL_DISABLED
+
+/* Look for the value under the attribute's own name, where the class has this property.
+   The interpreter's lookup finds the instance's attribute or else asks the property, that
+   is us: and so we learn that there is none. Nothing in between runs other code (see
+   `dict_load`), so one note of what is looked for is enough. */
+static int
+property_probe(Property *self, PyObject *instance, PyObject *name, PyObject **value)
+{
+    self->probed = instance;
+    *value = PyObject_GenericGetAttr(instance, name);
+    int missed = self->probed == NULL;
+    self->probed = NULL;
+    if (missed) {
+        Py_CLEAR(*value);
+        return 0;
+    }
+    return *value == NULL ? -1 : 1;
+}
+
+static int
+property_load(Property *self, PyObject *instance, PyObject *key, uint32_t how, PyObject **value)
+{
+    return how & UNDER_ITS_NAME ? property_probe(self, instance, key, value) : attribute_load(instance, key, value);
+}
+
+/* Atomic, for the reasons given at `attribute_publish`. */
+static int
+property_publish(Property *self, PyObject *instance, PyObject *key, uint32_t how, PyObject *value,
+                 PyObject **published)
+{
+    int written = -1;
+    NO_GC_BEGIN
+    int found = property_load(self, instance, key, how, published);
+    if (found > 0) {
+        written = 0;
+    }
+    else if (found == 0 && PyObject_GenericSetAttr(instance, key, value) == 0) {
+        *published = Py_NewRef(value);
+        written = 1;
+    }
+    NO_GC_END
+    return written;
+}
+
+/* Read the attribute where no dict need be made for it. Returns the value; or NULL, and then, if
+   `made` has been set, the instance has become one of another kind while it was made. */
+static PyObject *
+property_get_inline(Property *self, PyObject *instance, PyObject *key, uint32_t how, const Uses *use, PyObject **made)
+{
+    PyTypeObject *type = Py_TYPE(instance);
+    uint32_t tag = tag_of(type);
+    PyObject *value;
+    if (property_load(self, instance, key, how, &value) != 0) {
+        return value;
+    }
+    value = initialize(use->function, instance);
+    if (value == NULL) {
+        return NULL;
+    }
+    /* The initializer may have changed anything. */
+    if (Py_TYPE(instance) != type || tag_of(type) != tag) {
+        *made = value;
+        return NULL;
+    }
+    PyObject *published;
+    if (property_publish(self, instance, key, how, value, &published) < 0) {
+        Py_DECREF(value);
+        return NULL;
+    }
+    return settle((PyObject *)self, value, published, use->discard);
+}
+
+#endif
+
+static PyObject *
+property_get_with(Property *self, PyObject *instance, const Uses *use)
+{
+    PyTypeObject *type = Py_TYPE(instance);
+    uint32_t tag = tag_of(type);
+    uint32_t how;
+    if (!recall(&self->met, type, &how)) {
+        int found = property_classify(self, type, use->name);
+        if (found < 0) {
+            return NULL;
+        }
+        how = (uint32_t)found;
+        remember(&self->met, type, tag, how);
+    }
+    PyObject *key = how & UNDER_ITS_NAME ? use->name : use->key;
+    PyObject *made = NULL;
+#ifndef Py_GIL_DISABLED
+    /* A subclass with a `__get__` or `__set__` in Python would be called by the interpreter's lookup. */
+    PyTypeObject *own_type = Py_TYPE(self);
+    if (how & STANDARD && tag != 0 && own_type->tp_descr_get == (descrgetfunc)property_get &&
+        own_type->tp_descr_set == NULL) {
+        PyObject *value = property_get_inline(self, instance, key, how, use, &made);
+        if (made == NULL) {
+            return value;
+        }
+        how &= ~(uint32_t)STANDARD;
+    }
+#endif
+    return keep_in_namespace((PyObject *)self, use->definition, instance, how & STANDARD, key, use->discard,
+                             use->function, made);
+}
+
+static PyObject *
+property_get(Property *self, PyObject *instance, PyObject *owner)
+{
+    if (instance == NULL || instance == Py_None) {
+        return Py_NewRef(self);
+    }
+#ifndef Py_GIL_DISABLED
+    if (self->probed == instance) {
+        self->probed = NULL;
+        return Py_NewRef(Py_None);
+    }
+#endif
+    Uses use;
+    if (!property_hold(self, &use)) {
+        return property_reference(self, instance, owner);
+    }
+    PyObject *value = property_get_with(self, instance, &use);
+    property_release(&use);
+    return value;
+}
+
+/* The slot. */
+
+/* The offset in `instance` of the slot that the property names; -1 with an exception set. */
+static Py_ssize_t
+property_offset(Property *self, PyObject *instance)
+{
+    PyTypeObject *type = Py_TYPE(instance);
+    uint32_t tag = tag_of(type);
+    uint32_t known;
+    if (recall(&self->slot_met, type, &known)) {
+        return known;
+    }
+    PyObject *member = PyObject_CallMethod((PyObject *)self, "_member_for", "O", instance);
+    if (member == NULL) {
+        return -1;
+    }
+    Py_ssize_t offset = offset_of(member);
+    /* The place may be used as long as the instance is of this type, which has it if its slots include the member. */
+    if (offset >= 0 && !PyType_IsSubtype(Py_TYPE(instance), PyDescr_TYPE(member))) {
+        PyErr_Format(PyExc_TypeError, "%R does not belong to a %R object", member, Py_TYPE(instance));
+        offset = -1;
+    }
+    Py_DECREF(member);
+    /* Who recalls an offset takes for granted that the value is what is asked for. */
+    if (offset >= 0 && offset <= (Py_ssize_t)UINT32_MAX && LOAD(&self->is_async) != Py_True) {
+        remember(&self->slot_met, type, tag, (uint32_t)offset);
+    }
+    return offset;
+}
+
+static PyObject *
+slot_property_get(Property *self, PyObject *instance, PyObject *owner)
+{
+    if (instance == NULL || instance == Py_None) {
+        return Py_NewRef(self);
+    }
+#ifndef Py_GIL_DISABLED
+    /* The usual read. */
+    uint32_t offset;
+    if (recall(&self->slot_met, Py_TYPE(instance), &offset)) {
+        PyObject *value = *(PyObject **)((char *)instance + offset);
+        if (value != NULL) {
+            return Py_NewRef(value);
+        }
+    }
+#endif
+    Uses use;
+    if (LOAD(&self->slot) == NULL || !property_hold(self, &use)) {
+        return property_reference(self, instance, owner);
+    }
+    Place place = {.owner = instance, .offset = property_offset(self, instance)};
+    PyObject *value = place.offset < 0 ? NULL
+                                       : load_or_fill((PyObject *)self, SLOT, &place, use.discard, use.function,
+                                                      instance);
+    property_release(&use);
+    return value;
+}
+
+static int
+slot_property_set(Property *self, PyObject *instance, PyObject *value)
+{
+    if (LOAD(&self->slot) != NULL && LOAD(&self->attrname) != NULL && LOAD(&self->is_async) != Py_True) {
+        Place place = {.owner = instance, .offset = property_offset(self, instance)};
+        if (place.offset < 0) {
+            return -1;
+        }
+        PyObject *old = slot_swap(&place, value);
+        if (value != NULL || old != NULL) {
+            Py_XDECREF(old);
+            return 0;
+        }
+    }
+    State *state = state_of(Py_TYPE(self));
+    PyObject *args[] = {instance, value};
+    PyObject *ignored = state == NULL ? NULL
+                                      : call_reference(state->slot_property_reference,
+                                                       value == NULL ? "__delete__" : "__set__", (PyObject *)self,
+                                                       args, value == NULL ? 1 : 2, NULL);
+    Py_XDECREF(ignored);
+    return ignored == NULL ? -1 : 0;
+}
+
+/* The type. */
+
+/* Set a field that what was found out depends on. */
+static int
+property_set_name(Property *self, PyObject *name, void *offset)
+{
+    int result = field_set((PyObject *)self, name, offset);
+    STORE_NUMBER(&self->met.known, 0);
+    STORE_NUMBER(&self->slot_met.known, 0);
+    return result;
+}
+
+static int
+property_set_definition(Property *self, PyObject *definition, void *offset)
+{
+    PyObject *key, *discard;
+    if (definition == NULL || definition_fields(definition, &key, &discard) < 0) {
+        return -1;
+    }
+    (void)field_set((PyObject *)self, discard, (void *)offsetof(Property, discard));
+    (void)field_set((PyObject *)self, definition, offset);
+    /* Last, for who sees the key takes the others for granted. */
+    (void)field_set((PyObject *)self, key, (void *)offsetof(Property, key));
+    Py_DECREF(key);
+    Py_XDECREF(discard);
+    return 0;
+}
+
+static int
+property_traverse(Property *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(self->function);
+    Py_VISIT(self->definition);
+    Py_VISIT(self->discard);
+    Py_VISIT(self->dict);
+    return 0;
+}
+
+/* The function stays until the end, for a weak reference's callback may still read; see `once_clear`. */
+static int
+property_clear(Property *self)
+{
+    Py_CLEAR(self->dict);
+    return 0;
+}
+
+static void
+property_dealloc(Property *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    if (self->weakrefs != NULL) {
+        PyObject_ClearWeakRefs((PyObject *)self);
+    }
+    Py_CLEAR(self->function);
+    Py_CLEAR(self->attrname);
+    Py_CLEAR(self->slot);
+    Py_CLEAR(self->is_async);
+    Py_CLEAR(self->definition);
+    Py_CLEAR(self->key);
+    Py_CLEAR(self->discard);
+    Py_CLEAR(self->dict);
+    type->tp_free((PyObject *)self);
+    Py_DECREF(type);
+}
+
+static PyMemberDef property_members[] = {
+    {"__dictoffset__", T_PYSSIZET, offsetof(Property, dict), READONLY, NULL},
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Property, weakrefs), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef property_getset[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
+    {"func", field_get, field_set, NULL, (void *)offsetof(Property, function)},
+    {"attrname", field_get, (setter)property_set_name, NULL, (void *)offsetof(Property, attrname)},
+    {"_slot", field_get, (setter)property_set_name, NULL, (void *)offsetof(Property, slot)},
+    {"_is_async", field_get, (setter)property_set_name, NULL, (void *)offsetof(Property, is_async)},
+    {"_definition", field_get, (setter)property_set_definition, NULL, (void *)offsetof(Property, definition)},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot property_slots[] = {
+    {Py_tp_descr_get, property_get},
+    {Py_tp_members, property_members},
+    {Py_tp_getset, property_getset},
+    {Py_tp_traverse, property_traverse},
+    {Py_tp_clear, property_clear},
+    {Py_tp_dealloc, property_dealloc},
+    {0, NULL},
+};
+
+static PyType_Slot slot_property_slots[] = {
+    {Py_tp_descr_get, slot_property_get},
+    {Py_tp_descr_set, slot_property_set},
+    {Py_tp_traverse, property_traverse},
+    {Py_tp_clear, property_clear},
+    {Py_tp_dealloc, property_dealloc},
+    {0, NULL},
+};
