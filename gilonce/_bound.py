@@ -240,7 +240,7 @@ class SlotCell(BoundCell):
                 # Also when Ctrl-C hits just here: a claim left behind keeps its owner
                 # alive until something reads the attribute again.
                 published = self._finish(claim)
-            if claim.is_written:
+            if claim.is_written and claim.value is not EMPTY:
                 return claim.value, claim is mine
             if published is not EMPTY:
                 return published, False

@@ -327,6 +327,7 @@ static PyGetSetDef once_getset[] = {
     {"_is_async", (getter)once_get_flag, NULL, NULL, (void *)IS_ASYNC},
     {"_needs_owner", (getter)once_get_flag, NULL, NULL, (void *)NEEDS_OWNER},
     {"_may_take_owner", (getter)once_get_flag, NULL, NULL, (void *)MAY_TAKE_OWNER},
+    {"_cell", field_get, NULL, NULL, (void *)offsetof(Once, cell)},
     {"cell", (getter)once_get_cell, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

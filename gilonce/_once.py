@@ -94,30 +94,28 @@ class _Derived:
 class Once:
     """What `once` returns: the function's disguise over its cells."""
 
-    # `cell` stays unset where there is one per instance or class: to ask for it then ends
-    # in `__getattr__`. The `__dict__` is for what users and other decorators put there.
+    # The `__dict__` is for what users and other decorators put there.
     __slots__ = (
         "__dict__",
         "__weakref__",
         "_binds_to",
+        "_cell",
         "_definition",
         "_function",
         "_is_async",
         "_may_take_owner",
         "_needs_owner",
-        "cell",
     )
 
     def __init__(self, function: Any, discard: Discard) -> None:
         self._function, self._binds_to, self._needs_owner, self._may_take_owner = examine(function)
         self._is_async = is_coroutine_function(self._function)
         self._definition = define(self._function, discard)
-        if not self._needs_owner:
-            self.cell = GILOnceCell(discard=discard)
+        self._cell: Any = None if self._needs_owner else GILOnceCell(discard=discard)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if not args and not kwargs and not self._needs_owner:
-            return self._ask(self.cell, self._function)
+            return self._ask(self._cell, self._function)
         # `Cls.m(obj)`; and, from Python 3.13 on, `Cls.m()` with @classmethod above.
         if len(args) == 1 and not kwargs and self._may_take_owner:
             return self._ask_for(args[0])
@@ -128,6 +126,13 @@ class Once:
             f"{name}() takes no arguments{' beyond the instance' if self._may_take_owner else ''}, "
             "because @once computes one value: one value per argument is what functools.cache is for"
         )
+
+    @property
+    def cell(self) -> GILOnceCell:
+        cell: GILOnceCell | None = self._cell
+        if cell is None:
+            raise AttributeError("cell")  # goes on in `__getattr__`
+        return cell
 
     def _ask_for(self, owner: object) -> Any:
         return self._ask(self._definition.cell_of(owner), MethodType(self._function, owner))

@@ -258,7 +258,9 @@ def test_a_take_that_is_under_way_hides_nothing_from_readers(make: Any, place: P
 def test_a_publisher_that_meets_a_take_at_its_end_publishes(make: Any, place: Place) -> None:
     """The slot is empty already, only the claim of the taker still stands."""
     cell = make()
-    cell._claims[id(cell._owner)] = sys.modules["gilonce._bound"].Claim(cell._owner, sys.modules["gilonce._cell"].EMPTY)
+    claim = sys.modules["gilonce._bound"].Claim(cell._owner, sys.modules["gilonce._cell"].EMPTY)
+    claim.is_written = True
+    cell._claims[id(cell._owner)] = claim
     assert make()._publish("new") == ("new", True)
     assert make()._claims == {}
 
