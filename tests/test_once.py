@@ -995,3 +995,10 @@ def test_what_has_no_name_cannot_be_pickled_and_says_so(gilonce: ModuleType) -> 
     """A partial has no qualified name to be pickled by."""
     with pytest.raises((AttributeError, pickle.PicklingError), match=r"__qualname__|partial|list"):
         pickle.dumps(gilonce.once(functools.partial(list)))
+
+
+def test_a_cell_cannot_be_replaced(gilonce: ModuleType) -> None:
+    """Another thread may be about to publish in it."""
+    function = gilonce.once(list)
+    with pytest.raises(AttributeError):
+        function.cell = gilonce.GILOnceCell()

@@ -897,3 +897,38 @@ def test_no_name_is_a_type_error_that_says_what_to_call(gilonce: ModuleType, slo
     assert "__set_name__(cls, name)" in str(hit.value)
     Owner.x.__set_name__(Owner, "x")  # type: ignore[attr-defined]
     assert Owner().x == 1  # type: ignore[attr-defined]
+
+
+def test_what_it_was_made_of_can_be_replaced(gilonce: ModuleType) -> None:
+    """As with `functools.cached_property`, its function and its name are attributes like others."""
+
+    class Owner:
+        @gilonce.once_property
+        def x(self) -> str:
+            return "first"
+
+        @gilonce.once_property(slot="_y")
+        def y(self) -> str:
+            return "first"
+
+        __slots__ = ("__dict__", "_y")
+
+    assert (Owner().x, Owner().y) == ("first", "first")
+    for prop in Owner.x, Owner.y:
+        prop.func = lambda _self: "second"
+    assert (Owner().x, Owner().y) == ("second", "second")
+    owner = Owner()
+    Owner.x.attrname = "z"
+    assert owner.x == "second"
+    with pytest.raises(TypeError, match="to two different names \\('z' and 'x'\\)"):
+        Owner.x.__set_name__(Owner, "x")
+
+
+def test_it_can_be_initialized_again(gilonce: ModuleType) -> None:
+    """Which makes it another definition."""
+    prop = gilonce.once_property(lambda _self: 1)
+    for _ in range(3):
+        prop.__init__(lambda _self: 2, discard=len)
+    prop.__set_name__(type, "x")
+    Owner = type("Owner", (), {"x": prop})
+    assert Owner().x == 2
