@@ -930,5 +930,4 @@ def test_it_can_be_initialized_again(gilonce: ModuleType) -> None:
     for _ in range(3):
         prop.__init__(lambda _self: 2, discard=len)
     prop.__set_name__(type, "x")
-    Owner = type("Owner", (), {"x": prop})
-    assert Owner().x == 2
+    assert type("Owner", (), {"x": prop})().x == 2
