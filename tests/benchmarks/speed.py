@@ -1,286 +1,389 @@
-"""Time gilonce beside its peers: `python tests/benchmarks/speed.py [--rounds N] [--json FILE] [ROW ...]`.
+"""Time gilonce beside its peers: `python tests/benchmarks/speed.py [--output FILE] [ROW ...]`.
 
-Each row of the table is a ratio: gilonce's way of doing a thing and a peer's, timed in turns in one process, so that
-whatever else the machine does falls on both. A time is the median of the rounds, net of a loop that does the rest
-(nothing, or making the object whose attribute is read for the first time). It never fails on time: `check.py`, given
-the JSON, says which ratios are above their limits.
+Each row compares gilonce's way of doing a thing with another. Both, and the nothing that both contain (an empty loop,
+the making of the object that is read, a bare start), are timed in turns in one process, so that whatever else the
+machine does falls on all. Everything is made anew in several processes ("layouts"), because where things lie in memory
+has a part in how fast they are.
+
+A line gives the time of each side in ns (the median, less that of the nothing), the ratio of these medians, the ratio
+of the minima, and the limit. It says "over" if both ratios are over the limit: noise makes a time longer, never
+shorter. Limits are for the implementation that `import gilonce` gives: GILONCE_PURE_PYTHON=1 in the environment selects
+Python. Those of the native core are for builds with a GIL, but for that of the last row, and hold where the packages
+that a row needs are compiled, too.
+
+No time is a failure here. The file, which `python -m pyperf` reads too, is for `check.py`. ROW is a part of the name of
+a row; all of them take about two minutes.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import json
+import importlib
+import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
-import time
 import timeit
-from collections.abc import Callable
+import venv
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-import lazy_object_proxy
+import pyperf
 import wrapt
+from check import SIDES, comparisons
 
 import gilonce
 
-GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
+try:
+    import lazy_object_proxy
+except ImportError:
+    lazy_object_proxy = None
+
+#: How many operations stand side by side in the body of a loop, so that the loop itself weighs little.
 UNROLLED = 20
-SAMPLE = 2e-3  #: How many seconds a sample takes, about: short, so that the turns are, too.
+#: How many seconds a sample takes at least: few, so that the turns are short.
+SAMPLE = 1e-3
+#: How many samples of each side a layout takes at least.
+FEWEST = 3
+HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
+IMPLEMENTATION = f"{gilonce.__implementation__}, GIL {'enabled' if HAS_GIL else 'disabled'}"
+IS_NEW = sys.version_info >= (3, 12)
 
 
 @dataclass
-class Row:
-    """One line of the table: two statements and what is taken off both."""
+class Timed:
+    """One side of a row, ready to be timed."""
 
-    name: str
-    limit: float
-    ours: str
-    theirs: str
-    nothing: str = "pass"
+    time: Callable[[int], float]  # seconds for so many loops
+    operations: int  # in a loop
+    loops: int = 1
+
+    def calibrate(self) -> None:
+        """Find how many loops make a sample; meanwhile the interpreter adapts to the code."""
+        while self.time(self.loops) < SAMPLE:
+            self.loops *= 2
+
+    def sample(self) -> float:
+        """Return the seconds per operation."""
+        return self.time(self.loops) / (self.loops * self.operations)
+
+
+def statement(code: str) -> Timed:
+    """Time a statement, in which the NAMES are local."""
+    setup = "; ".join(f"{name} = names[{name!r}]" for name in NAMES)
+    timer = timeit.Timer("; ".join([code] * UNROLLED), setup, pyperf.perf_counter, {"names": NAMES})
+    return Timed(timer.timeit, UNROLLED)
 
 
 KEPT = object()
-
-
-class PlainMethod:
-    def __init__(self) -> None:
-        self.kept = KEPT
-
-    def method(self) -> object:
-        return self.kept
-
-
-class Once:
-    @gilonce.once
-    def method(self) -> object:
-        return KEPT
-
-
-class WraptCache:
-    @wrapt.lru_cache
-    def method(self) -> object:
-        return KEPT
-
-
-class OnceProperty:
-    @gilonce.once_property
-    def attribute(self) -> object:
-        return KEPT
-
-
-class CachedProperty:
-    @functools.cached_property
-    def attribute(self) -> object:
-        return KEPT
-
-
-class Slotted:
-    __slots__ = ("_attribute", "_plain")
-
-    def __init__(self) -> None:
-        self._plain = KEPT
-
-    @gilonce.once_property(slot="_attribute")
-    def attribute(self) -> object:
-        return KEPT
-
-    @property
-    def plain(self) -> object:
-        return self._plain
-
-
-class Real:
-    """What stands behind the proxies."""
-
-    def __init__(self) -> None:
-        self.attribute = KEPT
-
-    def __getitem__(self, _index: int) -> object:
-        return KEPT
 
 
 def function() -> object:
     return KEPT
 
 
-def same_function() -> object:
+def method(_self: object) -> object:
     return KEPT
 
 
-def factory() -> Real:
-    return Real()
+class Owner:
+    def __init__(self) -> None:
+        self.kept = KEPT
+
+    def plain(self) -> object:
+        return self.kept
+
+    once = gilonce.once(method)
+    lru_cached = wrapt.lru_cache(method) if "wrapt.caching" in sys.modules else None
+
+
+class Once:
+    attribute = gilonce.once_property(method)
+
+
+class Cached:
+    attribute = functools.cached_property(method)
+
+
+class Slotted:
+    __slots__ = ("_lazy", "_plain")
+
+    def __init__(self) -> None:
+        self._plain = KEPT
+
+    @property
+    def plain(self) -> object:
+        return self._plain
+
+    lazy = gilonce.once_property(method, slot="_lazy")
+
+
+class Listed(list[object]):
+    """Stands behind the proxies."""
+
+    def __init__(self) -> None:
+        super().__init__([KEPT])
+        self.kept = KEPT
 
 
 NAMES: dict[str, Any] = {
+    "function": function,
     "once": gilonce.once(function),
     "cache": functools.cache(function),
     "cell": gilonce.GILOnceCell(),
-    "function": function,
-    "once_object": Once(),
-    "plain_object": PlainMethod(),
-    "wrapt_object": WraptCache(),
+    "for_plain": Owner(),
+    "for_once": Owner(),
+    "for_wrapt": Owner(),
     "Once": Once,
-    "OnceProperty": OnceProperty,
-    "CachedProperty": CachedProperty,
-    "once_property_object": OnceProperty(),
-    "cached_property_object": CachedProperty(),
+    "Cached": Cached,
+    "lazy": Once(),
+    "cached": Cached(),
     "slotted": Slotted(),
-    "lazy": gilonce.lazy_global(factory),
-    "wrapt_lazy": wrapt.LazyObjectProxy(factory),
-    "lop_lazy": lazy_object_proxy.Proxy(factory),
-    "lazy_list": gilonce.lazy_global(lambda: [KEPT]),
-    "wrapt_lazy_list": wrapt.LazyObjectProxy(lambda: [KEPT]),
-    "make_lazy": gilonce.lazy_global,
-    "make_wrapt_lazy": wrapt.LazyObjectProxy,
-    "factory": factory,
+    "proxy": gilonce.lazy_global(Listed),
+    "of_wrapt": wrapt.LazyObjectProxy(Listed),
+    "of_lop": lazy_object_proxy and lazy_object_proxy.Proxy(Listed),
 }
 NAMES["cell"].set(KEPT)
-for thing in ("lazy", "wrapt_lazy", "lop_lazy"):
-    assert NAMES[thing].attribute is KEPT
-for thing in ("lazy_list", "wrapt_lazy_list"):
-    assert NAMES[thing][0] is KEPT
-NEW = sys.version_info >= (3, 12)
-
-ROWS = [
-    Row("f() for @once / functools.cache", 0.60, "once()", "cache()"),
-    Row("cell.get() / a functools.cache call", 0.75, "cell.get()", "cache()"),
-    Row("cell.get_or_init(f) / a functools.cache call", 0.90, "cell.get_or_init(function)", "cache()"),
-    Row("obj.m() for @once / a plain method", 2.0 if NEW else 1.5, "once_object.method()", "plain_object.method()"),
-    Row("obj.m() for @once / wrapt.lru_cache", 0.10, "once_object.method()", "wrapt_object.method()"),
-    Row(
-        "first read, once_property / cached_property",
-        0.6 if NEW else 0.5,
-        "OnceProperty().attribute",
-        "CachedProperty().attribute",
-        "{cls}()",
-    ),
-    Row(
-        "warm read, once_property / cached_property",
-        1.03,
-        "once_property_object.attribute",
-        "cached_property_object.attribute",
-    ),
-    Row("warm read, slot= / property returning the slot", 0.8, "slotted.attribute", "slotted.plain"),
-    Row("attribute of lazy_global / wrapt.LazyObjectProxy", 0.06, "lazy.attribute", "wrapt_lazy.attribute"),
-    Row("attribute of lazy_global / lazy_object_proxy", 0.06, "lazy.attribute", "lop_lazy.attribute"),
-    Row("item of lazy_global / wrapt.LazyObjectProxy", 1.1, "lazy_list[0]", "wrapt_lazy_list[0]"),
-    Row("making lazy_global / wrapt.LazyObjectProxy", 0.03, "x = make_lazy(factory)", "x = make_wrapt_lazy(factory)"),
-]
 
 
-def timer(statement: str) -> Callable[[], float]:
-    """Return a function that takes one sample: seconds for one execution of `statement`."""
-    setup = "; ".join(f"{name} = _names[{name!r}]" for name in NAMES)
-    it = timeit.Timer("; ".join([statement] * UNROLLED), setup, globals={"_names": NAMES})
-    loops = 1
-    while it.timeit(loops) < SAMPLE:
-        loops *= 2
-    return lambda: it.timeit(loops) / (loops * UNROLLED)
+def reading(making: str | None) -> Timed:
+    """Read a global, made in one of two ways, in its module's function.
+
+    Each way has its own module, where the global has the same name and neighbours: where a name lies in the module's
+    dict, and how long it takes to find, changes with every process.
+    """
+    module = {"lazy_global": gilonce.lazy_global, "make": list}
+    exec(f"THING = {making}\ndef touch(): len(THING)", module)
+    timer = timeit.Timer("; ".join(["THING" if making else "pass"] * UNROLLED), "pass", pyperf.perf_counter, module)
+    if making:
+        timer.timeit(100)  # while it may be lazy, for the interpreter may adapt to that
+        eval("touch()", module)
+        assert type(module["THING"]) is list
+    return Timed(timer.timeit, UNROLLED)
 
 
-def measure(row: Row, rounds: int) -> dict[str, Any]:
-    """Return the medians of both sides and their ratio."""
-    nothings = [row.nothing, row.nothing]
-    if "{cls}" in row.nothing:
-        nothings = [row.nothing.format(cls=side.split("(")[0]) for side in (row.ours, row.theirs)]
-    takers = [timer(statement) for statement in (row.ours, row.theirs, *nothings)]
-    samples: list[list[float]] = [[], [], [], []]
-    for _ in range(rounds):
-        for taken, take in zip(samples, takers, strict=True):
-            taken.append(take())
-    ours, theirs, our_nothing, their_nothing = map(statistics.median, samples)
-    return result(row.name, row.limit, ours - our_nothing, theirs - their_nothing)
+def annotated() -> dict[str, int]:
+    """Stand for a factory whose return type says what the proxy's interface is."""
+    return {}
 
 
-def result(name: str, limit: float, ours: float, theirs: float) -> dict[str, Any]:
-    return {"name": name, "ours_ns": ours * 1e9, "theirs_ns": theirs * 1e9, "ratio": ours / theirs, "limit": limit}
+# Without the postponed evaluation that this file has asked for, as in most programs.
+annotated.__annotations__["return"] = dict
+FACTORIES: dict[str, Callable[[], object]] = {"lambda": lambda: None, "annotated": annotated, "class": dict}
 
 
-def measure_import(rounds: int) -> dict[str, Any]:
-    """Compare what two imports add to a bare start."""
-    statements = ["import gilonce", "import wrapt", "pass"]
-    samples: list[list[float]] = [[], [], []]
-    for _ in range(rounds):
-        for taken, statement in zip(samples, statements, strict=True):
-            start = time.perf_counter()
-            subprocess.run([sys.executable, "-I", "-c", statement], check=True)
-            taken.append(time.perf_counter() - start)
-    ours, theirs, nothing = map(statistics.median, samples)
-    return result("import gilonce / import wrapt, beyond a bare start", 0.05, ours - nothing, theirs - nothing)
+def making(kind: str, maker: Any) -> Timed:
+    """Make a lazy object, which nothing touches, at the top of a module: its name is looked for there."""
+    code = compile("; ".join(["X = maker(factory)" if maker else "X = factory"] * UNROLLED), "module.py", "exec")
+    module = {"__name__": "module", "maker": maker, "factory": FACTORIES[kind]}
+    return Timed(timeit.Timer(lambda: exec(code, module), timer=pyperf.perf_counter).timeit, UNROLLED)
 
 
-def measure_threads(rounds: int) -> dict[str, Any]:
-    """Compare the rates at which two threads call one once function and one plain function."""
-    once = NAMES["once"]
+# What would lead an import elsewhere, or keep it from its .pyc files, is left out.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
-    def time_of(called: Callable[[], object]) -> float:
-        start = threading.Barrier(3)
 
-        def work() -> None:
-            start.wait()
-            for _ in range(40_000):
-                called()
-                called()
-                called()
-                called()
-                called()
+@functools.cache
+def bare_python() -> Path:
+    """Make a virtual environment with nothing but the two packages, as a user has them.
 
-        threads = [threading.Thread(target=work) for _ in range(2)]
+    An editable install or a coverage hook would import, at every start, part of what wrapt imports.
+    """
+    folder = tempfile.mkdtemp()
+    venv.create(folder, symlinks=True)
+    python = Path(folder, "bin", "python")
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(subprocess.check_output([python, "-c", where], text=True, env=ENVIRONMENT).strip())
+    for name in ("gilonce", "wrapt"):
+        package = Path(importlib.import_module(name).__path__[0])
+        for source in (package, *package.parent.glob(f"{name}-*.dist-info")):
+            shutil.copytree(source, site / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    return python
+
+
+def start(code: str) -> Timed:
+    """Start an interpreter, with an import or none."""
+
+    def time(loops: int) -> float:
+        command: list[Path | str] = [bare_python(), "-c", code]
+        begin = pyperf.perf_counter()
+        for _ in range(loops):
+            subprocess.run(command, check=True, env=ENVIRONMENT)
+        return float(pyperf.perf_counter() - begin)
+
+    time(1)  # writes the .pyc files
+    return Timed(time, 1)
+
+
+def in_two_threads(code: str) -> Timed:
+    """Time a statement in two threads at once: how long until both have done it."""
+    it = statement(code)
+
+    def time(loops: int) -> float:
+        barrier = threading.Barrier(3)
+        threads = [threading.Thread(target=lambda: (barrier.wait(), it.time(loops))) for _ in range(2)]
         for thread in threads:
             thread.start()
-        start.wait()
-        begin = time.perf_counter()
+        barrier.wait()
+        begin = pyperf.perf_counter()
         for thread in threads:
             thread.join()
-        return (time.perf_counter() - begin) / 200_000
+        return float(pyperf.perf_counter() - begin)
 
-    time_of(once), time_of(same_function)
-    pairs = [(time_of(once), time_of(same_function)) for _ in range(rounds)]
-    ours, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
-    return result("two threads: time of a call, @once / plain function", 1.0, ours, theirs)
+    return Timed(time, it.operations)
+
+
+#: The compiled parts of packages that run without them, too.
+COMPILED = {"wrapt": "wrapt._wrappers", "lazy_object_proxy": "lazy_object_proxy.cext"}
+WRAPT = ("wrapt",)
+CACHING = ("wrapt", "wrapt.caching")  # which is newer
+
+
+@dataclass
+class Row:
+    """What is compared, the limit for each implementation, and the packages that are needed."""
+
+    name: str
+    ours: Any
+    theirs: Any
+    native: float
+    python: float | None = None
+    nothing: Any = "pass"
+    needs: tuple[str, ...] = ()
+    time: Callable[[Any], Timed] = statement  # makes a side of what stands for it above
+
+    @property
+    def missing(self) -> str:
+        """The packages that are not installed."""
+        return " and ".join(package for package in self.needs if package not in sys.modules)
+
+    @property
+    def slow(self) -> str:
+        """The packages of which there is no compiled part."""
+        return " and ".join(package for package in self.needs if COMPILED.get(package, package) not in sys.modules)
+
+    @property
+    def limit(self) -> float | None:
+        """What the ratio may be here."""
+        if gilonce.__implementation__ == "python":
+            return self.python
+        return self.native if (HAS_GIL or self.time is in_two_threads) and not self.slow else None
+
+    def measure(self, seconds: float) -> Iterator[Any]:
+        """Time it, and yield a `pyperf.Benchmark` for each side."""
+        sides = {side: self.time(getattr(self, side)) for side in SIDES}
+        values: dict[str, list[float]] = {side: [] for side in SIDES}
+        for timed in sides.values():
+            timed.calibrate()
+        order = list(SIDES)
+        end = pyperf.perf_counter() + seconds
+        while len(values["ours"]) < FEWEST or pyperf.perf_counter() < end:
+            for side in order:
+                values[side].append(sides[side].sample())
+            order.reverse()
+        about_row = {"gilonce": IMPLEMENTATION, "limit": self.limit, "not_compiled": self.slow}
+        for side, timed in sides.items():
+            about = {"name": f"{self.name}: {side}", "loops": timed.loops, "inner_loops": timed.operations, **about_row}
+            metadata = {name: value for name, value in about.items() if value}
+            yield pyperf.Benchmark([pyperf.Run(values[side], metadata=metadata)])
+
+
+ROWS = [
+    Row("f() of @once / of functools.cache", "once()", "cache()", 0.6),
+    Row("cell.get() / functools.cache", "cell.get()", "cache()", 0.75),
+    Row("cell.get_or_init(f) / functools.cache", "cell.get_or_init(function)", "cache()", 0.9),
+    Row("obj.m() of @once / plain", "for_once.once()", "for_plain.plain()", 2.0 if IS_NEW else 1.5),
+    Row("obj.m() of @once / of wrapt.lru_cache", "for_once.once()", "for_wrapt.lru_cached()", 0.1, needs=CACHING),
+    Row(
+        "once_property / cached_property, first read",
+        *("Once().attribute", "Cached().attribute"),
+        0.6 if IS_NEW else 0.5,
+        nothing="Once()",
+    ),
+    Row("once_property / cached_property, warm read", "lazy.attribute", "cached.attribute", 1.03, 1.05),
+    Row("once_property(slot=) / property that reads the slot", "slotted.lazy", "slotted.plain", 0.8),
+    Row("lazy_global / wrapt.LazyObjectProxy, attribute", "proxy.kept", "of_wrapt.kept", 0.06, needs=WRAPT),
+    Row("lazy_global / lazy_object_proxy, attribute", "proxy.kept", "of_lop.kept", 0.06, needs=tuple(COMPILED)),
+    Row("lazy_global / wrapt.LazyObjectProxy, item", "proxy[0]", "of_wrapt[0]", 1.1, needs=WRAPT),
+    Row("touched lazy_global / plain global", "lazy_global(make)", "make()", 1.05, 1.05, None, time=reading),
+    *(
+        Row(
+            f"making a lazy_global / wrapt.LazyObjectProxy, {kind}",
+            *(gilonce.lazy_global, wrapt.LazyObjectProxy, 0.03, 0.1, None, WRAPT),
+            functools.partial(making, kind),
+        )
+        for kind in FACTORIES
+    ),
+    Row("import gilonce / import wrapt", "import gilonce", "import wrapt", 0.05, 0.1, time=start),
+]
+if not HAS_GIL:
+    ROWS.append(Row("f() of @once / plain, in two threads at once", "once()", "function()", 1.0, time=in_two_threads))
+
+
+def layout(rows: list[Row], seconds: float) -> Any:
+    """Time the rows in a process of its own, and return the `pyperf.BenchmarkSuite`."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, __file__, "--worker", "--seconds", str(seconds), "--", *(row.name for row in rows)],
+            env={**os.environ, "TMPDIR": folder},  # what is left there goes with it
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    return pyperf.BenchmarkSuite.loads(done.stdout)
+
+
+def show(rows: list[Row], suite: Any) -> None:
+    """Print the table."""
+    columns = "{:<56}{:>12}{:>14}{:>9}{:>8}{:>7}  {}"
+    print(columns.format("what", "ours, ns", "theirs, ns", "medians", "minima", "limit", "").rstrip())
+    measured = {it.row: it for it in comparisons(suite)}
+    for row in rows:
+        if row.missing:
+            print(f"{row.name:<56}  {row.missing} not installed")
+            continue
+        it = measured[row.name]
+        times = (f"{it.net(side, statistics.median) * 1e9:,.1f}" for side in ("ours", "theirs"))
+        ratios = (f"{it.ratio(of):.3f}" for of in (statistics.median, min))
+        verdict = "over" if it.is_over else "ok" if it.limit else ""
+        remarks = ", ".join(filter(None, [verdict, row.slow and f"{row.slow} not compiled"]))
+        print(columns.format(row.name, *times, *ratios, it.limit or "-", remarks).rstrip())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=31)
-    parser.add_argument("--json")
-    parser.add_argument("rows", nargs="*", help="parts of names; by default all rows")
+    """Time what was asked for, print the table, and write the file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--output", metavar="FILE", help="write all samples there, as JSON")
+    parser.add_argument("--layouts", type=int, default=10, help="how many processes (default: 10)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="for a row in each of them (default: 0.5)")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="part of the name of a row (default: all rows)")
     options = parser.parse_args()
-    results = []
 
-    def show(it: dict[str, Any]) -> None:
-        results.append(it)
-        print(
-            f"{it['name']:<52}{it['ours_ns']:>12.1f}{it['theirs_ns']:>14.1f}{it['ratio']:>9.3f}{it['limit']:>7.2f}",
-            flush=True,
-        )
+    rows = [row for row in ROWS if not options.rows or any(part in row.name for part in options.rows)]
+    possible = [row for row in rows if not row.missing]
+    if not possible:
+        parser.error("there is no such row, or what it needs is not installed")
+    if options.worker:
+        pyperf.BenchmarkSuite([it for row in possible for it in row.measure(options.seconds)]).dump(sys.stdout)
+        return
 
-    interpreter = f"{platform.python_implementation()} {platform.python_version()}"
-    print(f"{gilonce.__implementation__}, {interpreter}, GIL {'on' if GIL else 'off'}")
-    print(f"{'':<52}{'gilonce, ns':>12}{'the other, ns':>14}{'ratio':>9}{'limit':>7}")
-    wanted = [row for row in ROWS if not options.rows or any(part in row.name for part in options.rows)]
-    for row in wanted:
-        show(measure(row, options.rounds))
-    if not options.rows or "import" in options.rows:
-        show(measure_import(options.rounds))
-    if not GIL and (not options.rows or "threads" in options.rows):
-        show(measure_threads(options.rounds // 3))
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump(
-                {
-                    "implementation": gilonce.__implementation__,
-                    "python": platform.python_version(),
-                    "gil": GIL,
-                    "rows": results,
-                },
-                file,
-                indent=1,
-            )
+    print(f"{platform.python_implementation()} {platform.python_version()}, {IMPLEMENTATION}")
+    print(f"wrapt {version('wrapt')}\n", flush=True)
+    suite = layout(possible, options.seconds)
+    for _ in range(options.layouts - 1):
+        suite.add_runs(layout(possible, options.seconds))
+    if options.output:
+        suite.dump(options.output, replace=True)
+    show(rows, suite)
 
 
 if __name__ == "__main__":
