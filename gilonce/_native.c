@@ -262,56 +262,42 @@ take_proxy(PyObject *module, PyObject *cls)
     return type;
 }
 
-/* Two functions of the reference that making a lazy_global asks. Where the answer is near it
-   is given here; else the reference gives it, which comes as `reference`. */
-
-static PyObject *
-native_is_coroutine_function(PyObject *reference, PyObject *function)
-{
-    if (Py_IS_TYPE(function, &PyFunction_Type)) {
-        if (((PyCodeObject *)PyFunction_GET_CODE(function))->co_flags & CO_COROUTINE) {
-            Py_RETURN_TRUE;
-        }
-        /* The mark that others leave would be in its `__dict__`. */
-        if (((PyFunctionObject *)function)->func_dict == NULL) {
-            Py_RETURN_FALSE;
-        }
-    }
-    return PyObject_CallOneArg(reference, function);
-}
-
-static PyObject *
-native_implied_interface(PyObject *reference, PyObject *factory)
-{
-    if (PyType_Check(factory)) {
-        return Py_NewRef(factory);
-    }
-    if (Py_IS_TYPE(factory, &PyFunction_Type) && ((PyFunctionObject *)factory)->func_annotations == NULL
-#if PY_VERSION_HEX >= 0x030E0000
-        && ((PyFunctionObject *)factory)->func_annotate == NULL
-#endif
-    ) {
-        Py_RETURN_NONE;
-    }
-    return PyObject_CallOneArg(reference, factory);
-}
-
-static PyMethodDef functions[] = {
-    {"is_coroutine_function", native_is_coroutine_function, METH_O, NULL},
-    {"implied_interface", native_implied_interface, METH_O, NULL},
-    {NULL, NULL, 0, NULL},
+static PyMethodDef coroutine_function = {
+    "is_coroutine_function", native_is_coroutine_function, METH_O, NULL,
+};
+static PyMethodDef make_proxy = {
+    "make_proxy", (PyCFunction)(void (*)(void))native_make_proxy, METH_FASTCALL, NULL,
 };
 
 static PyObject *
 take_function(PyObject *reference)
 {
     PyObject *name = ((PyFunctionObject *)reference)->func_name;
-    for (PyMethodDef *function = functions; function->ml_name != NULL; function++) {
-        if (PyUnicode_CompareWithASCIIString(name, function->ml_name) == 0) {
-            return PyCFunction_New(function, reference);
-        }
+    PyObject *room = PyFunction_GET_GLOBALS(reference);
+    PyMethodDef *function;
+    PyObject *bound;
+    if (PyUnicode_CompareWithASCIIString(name, coroutine_function.ml_name) == 0) {
+        function = &coroutine_function;
+        PyObject *mark = PyUnicode_InternFromString("_is_coroutine_marker");
+        bound = mark == NULL ? NULL : PyTuple_Pack(2, reference, mark);
+        Py_XDECREF(mark);
     }
-    return PyErr_Format(PyExc_LookupError, "nothing in C takes the place of %U()", name);
+    else if (PyUnicode_CompareWithASCIIString(name, make_proxy.ml_name) == 0) {
+        function = &make_proxy;
+        PyObject *known = PyMapping_GetItemString(room, "_by_interface");
+        PyObject *all = known == NULL ? NULL : PyMapping_GetItemString(room, "_with_all");
+        PyObject *annotation = all == NULL ? NULL : PyUnicode_InternFromString("return");
+        bound = annotation == NULL ? NULL : PyTuple_Pack(4, reference, known, all, annotation);
+        Py_XDECREF(annotation);
+        Py_XDECREF(known);
+        Py_XDECREF(all);
+    }
+    else {
+        return PyErr_Format(PyExc_LookupError, "nothing in C takes the place of %U()", name);
+    }
+    PyObject *taken = bound == NULL ? NULL : PyCFunction_New(function, bound);
+    Py_XDECREF(bound);
+    return taken;
 }
 
 static PyObject *
@@ -391,7 +377,6 @@ native_clear(PyObject *module)
     Py_CLEAR(state->once_type);
     Py_CLEAR(state->once_method_type);
     Py_CLEAR(state->bound_type);
-    Py_CLEAR(state->self_cell);
     Py_CLEAR(state->self_origin);
     Py_CLEAR(state->nothing);
     return 0;
@@ -407,10 +392,9 @@ static int
 native_exec(PyObject *module)
 {
     State *state = PyModule_GetState(module);
-    state->self_cell = PyUnicode_InternFromString("_self_cell");
     state->self_origin = PyUnicode_InternFromString("_self_origin");
     state->nothing = PyTuple_Pack(1, Py_None);
-    return state->self_cell == NULL || state->self_origin == NULL || state->nothing == NULL ? -1 : 0;
+    return state->self_origin == NULL || state->nothing == NULL ? -1 : 0;
 }
 
 static PyModuleDef_Slot native_slots[] = {

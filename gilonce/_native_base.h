@@ -96,7 +96,6 @@ typedef struct {
     PyTypeObject *once_method_type;
     PyTypeObject *bound_type;
     /* Strings, and what wrapt's proxies are initialized with. */
-    PyObject *self_cell;
     PyObject *self_origin;
     PyObject *nothing;
 } State;

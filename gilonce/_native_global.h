@@ -46,27 +46,19 @@ proxy_init(PyObject *self, PyObject *args, PyObject *Py_UNUSED(kwargs))
     if (state == NULL) {
         return -1;
     }
-    PyObject *factory, *cell, *namespace;
-    if (!PyArg_ParseTuple(args, "OOO:LazyProxy", &factory, &cell, &namespace)) {
+    if (PyTuple_GET_SIZE(args) != 3) {
+        PyErr_SetString(PyExc_TypeError, "LazyProxy() takes a factory, a cell and a namespace");
         return -1;
     }
     PyTypeObject *base = Py_TYPE(self)->tp_base;
     while (base->tp_init == proxy_init) {
         base = base->tp_base;
     }
-    PyObject *origin = PyTuple_Pack(2, factory, namespace);
-    if (origin == NULL) {
+    /* The arguments as they came are what the reference makes its tuple of. */
+    if (base->tp_init(self, state->nothing, NULL) < 0) {
         return -1;
     }
-    int result = base->tp_init(self, state->nothing, NULL);
-    if (result == 0) {
-        result = PyObject_GenericSetAttr(self, state->self_cell, cell);
-    }
-    if (result == 0) {
-        result = PyObject_GenericSetAttr(self, state->self_origin, origin);
-    }
-    Py_DECREF(origin);
-    return result;
+    return PyObject_GenericSetAttr(self, state->self_origin, args);
 }
 
 static PyType_Slot proxy_slots[] = {
@@ -93,4 +85,102 @@ find_wrapped(PyTypeObject *base)
         Py_DECREF(entry);
     }
     return found;
+}
+
+/* Two functions of the reference that making a lazy_global calls. Where the answer is near it is
+   given here; else the reference gives it. It is the first of what a function here is bound to;
+   then come the names that it asks for. */
+
+static PyObject *
+native_is_coroutine_function(PyObject *bound, PyObject *function)
+{
+    if (Py_IS_TYPE(function, &PyFunction_Type)) {
+        if (((PyCodeObject *)PyFunction_GET_CODE(function))->co_flags & CO_COROUTINE) {
+            Py_RETURN_TRUE;
+        }
+        /* The mark that others leave would be in its `__dict__`. */
+        if (((PyFunctionObject *)function)->func_dict == NULL) {
+            Py_RETURN_FALSE;
+        }
+    }
+    else if (Py_IS_TYPE(function, &PyType_Type)) {
+        PyObject *mark;
+        int found = type_lookup((PyTypeObject *)function, PyTuple_GET_ITEM(bound, 1), &mark);
+        if (found <= 0) {
+            return found < 0 ? NULL : Py_NewRef(Py_False);
+        }
+        Py_DECREF(mark);
+    }
+    return PyObject_CallOneArg(PyTuple_GET_ITEM(bound, 0), function);
+}
+
+/* What the factory says that it makes: a new reference to a class or to None; NULL without an
+   exception where the reference must say. */
+static PyObject *
+implied_interface(PyObject *factory, PyObject *return_name)
+{
+    if (PyType_Check(factory)) {
+        return Py_NewRef(factory);
+    }
+    if (!Py_IS_TYPE(factory, &PyFunction_Type)
+#if PY_VERSION_HEX >= 0x030E0000
+        /* Annotations that are yet to be evaluated. */
+        || ((PyFunctionObject *)factory)->func_annotate != NULL
+#endif
+    ) {
+        return NULL;
+    }
+    if (((PyFunctionObject *)factory)->func_annotations == NULL) {
+        return Py_NewRef(Py_None);
+    }
+    PyObject *annotations = PyFunction_GetAnnotations(factory);
+    PyObject *annotation = annotations == NULL ? NULL : PyDict_GetItemWithError(annotations, return_name);
+    PyErr_Clear();
+    /* `Any` is a class from Python 3.11 on, and says nothing, no more than `object` does. */
+    if (annotation == NULL || !PyType_Check(annotation) || annotation == (PyObject *)&PyBaseObject_Type ||
+        strcmp(((PyTypeObject *)annotation)->tp_name, "Any") == 0) {
+        return NULL;
+    }
+    return Py_NewRef(annotation);
+}
+
+/* The proxy class for `interface`, borrowed from `known`, the reference's `_by_interface`; else NULL. */
+static PyObject *
+class_for(PyObject *known, PyObject *interface)
+{
+    PyObject *key = PyLong_FromVoidPtr(interface);
+    PyObject *entry = NULL;
+    PyObject *found = NULL;
+    if (key != NULL && dict_load(known, key, &entry) > 0) {
+#if PY_VERSION_HEX >= 0x030D0000
+        PyObject *of = NULL;
+        (void)PyWeakref_GetRef(PyTuple_GET_ITEM(entry, 0), &of);
+        Py_XDECREF(of);
+#else
+        PyObject *of = PyWeakref_GetObject(PyTuple_GET_ITEM(entry, 0));
+#endif
+        /* The reference keeps every class that it has made. */
+        found = of == interface ? PyTuple_GET_ITEM(entry, 1) : NULL;
+        Py_DECREF(entry);
+    }
+    Py_XDECREF(key);
+    PyErr_Clear();
+    return found;
+}
+
+static PyObject *
+native_make_proxy(PyObject *bound, PyObject *const *args, Py_ssize_t count)
+{
+    if (count == 4) {
+        PyObject *interface = args[1] == Py_None ? implied_interface(args[0], PyTuple_GET_ITEM(bound, 3)) : Py_NewRef(args[1]);
+        PyObject *cls = interface == NULL      ? NULL
+                        : interface == Py_None ? PyTuple_GET_ITEM(bound, 2)
+                                               : class_for(PyTuple_GET_ITEM(bound, 1), interface);
+        Py_XDECREF(interface);
+        if (cls != NULL) {
+            PyObject *made_of[] = {args[0], args[2], args[3]};
+            return PyObject_Vectorcall(cls, made_of, 3, NULL);
+        }
+    }
+    return PyObject_Vectorcall(PyTuple_GET_ITEM(bound, 0), args, count, NULL);
 }

@@ -31,9 +31,12 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
 
     def __init__(self, factory: Callable[[], Any], cell: GILOnceCell, namespace: dict[str, Any] | None) -> None:
         BaseObjectProxy.__init__(self, None)
-        self._self_cell = cell
-        # One attribute for both, because each is a call into wrapt.
-        self._self_origin = factory, namespace
+        # One attribute for all, because each is a call into wrapt.
+        self._self_origin = factory, cell, namespace
+
+    @property
+    def _self_cell(self) -> GILOnceCell:
+        return self._self_origin[1]
 
     # wrapt's hooks for a lazy proxy: the first says by being there that the object is yet
     # to be made, the second is called for it. Only wrapt's compiled part keeps what that
@@ -49,10 +52,10 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
             ) from error
 
     def __wrapped_get__(self) -> Any:
-        value = self._self_cell.get_or_init(self.__wrapped_factory__)
+        _, cell, namespace = self._self_origin
+        value = cell.get_or_init(self.__wrapped_factory__)
         # Reified first, for afterwards this is not called again.
-        _, namespace = self._self_origin
-        if namespace is not None and self._self_cell.final:
+        if namespace is not None and cell.final:
             _reify(self, value, namespace)
         self.__wrapped__ = value
         self._self_is_made = True
@@ -271,8 +274,7 @@ def _methods_of(interface: type) -> tuple[str, ...]:
     return tuple([name for name in _OPTIONAL if found.get(name)])
 
 
-@in_c
-def implied_interface(factory: Any) -> type | None:
+def _implied_interface(factory: Any) -> type | None:
     if isinstance(factory, type):
         return factory
     try:
@@ -288,12 +290,13 @@ def implied_interface(factory: Any) -> type | None:
     return annotation  # type: ignore[no-any-return]
 
 
+@in_c
 def make_proxy(
     factory: Callable[[], Any], interface: type | None, cell: GILOnceCell, namespace: dict[str, Any] | None
 ) -> LazyProxy:
     """Return a proxy for what `factory` makes, to be put in its own place in `namespace` when touched."""
     if interface is None:
-        interface = implied_interface(factory)
+        interface = _implied_interface(factory)
     proxy_class = _with_all if interface is None else _class_for(interface)
     return proxy_class(factory, cell, namespace)
 

@@ -416,7 +416,7 @@ def test_a_name_rebound_while_names_are_replaced_is_left_alone(gilonce: ModuleTy
 
     proxy = gilonce.lazy_global(lambda: [1])
     namespace = Rebinding(REBOUND=proxy, DELETED=proxy, KEPT=proxy)
-    proxy._self_origin = proxy._self_origin[0], namespace
+    proxy._self_origin = *proxy._self_origin[:2], namespace
     assert proxy == [1]
     assert namespace == {"REBOUND": "rebound", "KEPT": [1]}
     assert type(namespace["KEPT"]) is list
@@ -432,7 +432,7 @@ def test_a_module_may_grow_while_names_are_replaced(gilonce: ModuleType) -> None
 
     proxy = gilonce.lazy_global(lambda: [1])
     namespace = Growing(A=proxy, B=proxy)
-    proxy._self_origin = proxy._self_origin[0], namespace
+    proxy._self_origin = *proxy._self_origin[:2], namespace
     assert proxy == [1]
     assert [type(value) for value in namespace.values()] == [list] * 4
 
@@ -451,7 +451,7 @@ def test_an_interrupted_reification_is_made_up_for_by_the_next_touch(gilonce: Mo
 
     proxy = gilonce.lazy_global(lambda: [1])
     namespace = Interrupting(X=proxy)
-    proxy._self_origin = proxy._self_origin[0], namespace
+    proxy._self_origin = *proxy._self_origin[:2], namespace
     with pytest.raises(KeyboardInterrupt):
         len(proxy)
     assert len(proxy) == 1
@@ -495,7 +495,8 @@ def test_a_cell_that_is_not_final_is_not_kept_elsewhere(imported: Any) -> None:
         def is_set(self) -> bool:
             return False
 
-    module.X._self_cell = NotFinal()
+    factory, _, namespace = module.X._self_origin
+    module.X._self_origin = factory, NotFinal(), namespace
     assert module.X == [1]
     assert type(module.X) is not list
 
