@@ -570,8 +570,9 @@ def test_names_of_wrapt_begin_as_the_proxy_expects(native: ModuleType) -> None:
     assert all(name.startswith(("__", "_self_")) for name in dir(type(proxy)))
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 11), reason="from 3.11 on, a number is never given again")
 def test_a_type_is_not_taken_for_another_with_its_old_number(native: ModuleType) -> None:
-    """Up to Python 3.10, `sys._clear_type_cache()` makes the numbers of types begin anew."""
+    """`sys._clear_type_cache()` makes the numbers of types begin anew."""
 
     class Base:
         __slots__ = ()
