@@ -17,21 +17,24 @@ if TYPE_CHECKING:
     Taken = TypeVar("Taken")
 
 
-def _load() -> Any:
+def _find() -> Any:
+    """Return the function of the native core that puts C in the place of Python, or None where Python serves."""
     if os.environ.get("GILONCE_PURE_PYTHON"):
         return None
     try:
-        from . import _native  # type: ignore[attr-defined]
-    except ImportError:  # not built: there was no compiler, or this is not CPython
+        from ._native import take_over  # type: ignore[import-not-found]
+    except ModuleNotFoundError:
+        # It was not built: there was no compiler, or this is not CPython. One that was
+        # built and cannot be loaded is an error like any other.
         return None
-    return _native
+    return take_over
 
 
-native = _load()
+_take_over = _find()
 
-implementation = "python" if native is None else "native"
+implementation = "python" if _take_over is None else "native"
 
 
 def in_c(reference: Taken) -> Taken:
-    """Return what takes the place of a class (or function) in C, or the reference itself where Python serves."""
-    return reference if native is None else native.take_over(reference)
+    """Return what takes the place of a class or function in C, or the reference itself where Python serves."""
+    return reference if _take_over is None else _take_over(reference)
