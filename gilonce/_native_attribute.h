@@ -141,7 +141,7 @@ keep_in_namespace(PyObject *self, PyObject *definition, PyObject *instance, int 
                   PyObject *discard, PyObject *initializer, PyObject *value)
 {
     PyObject *namespace = standard ? PyObject_GenericGetDict(instance, NULL)
-                                   : PyObject_CallMethod(definition, "namespace_of", "O", instance);
+                                   : call_method(definition, "namespace_of", instance);
     if (namespace == NULL) {
         Py_XDECREF(value);
         return NULL;

@@ -109,6 +109,14 @@ state_of(PyTypeObject *type)
     return module == NULL ? NULL : (State *)PyModule_GetState(module);
 }
 
+/* Raise what who still has objects is told when the collector has cleared the module. */
+static PyObject *
+torn_down(void)
+{
+    PyErr_SetString(PyExc_RuntimeError, "gilonce has been torn down");
+    return NULL;
+}
+
 /* Call `callable` with `self` put before the arguments as they came. */
 static PyObject *
 call_with(PyObject *callable, PyObject *self, PyObject *const *args, Py_ssize_t positional, PyObject *kwnames)
@@ -127,12 +135,22 @@ call_with(PyObject *callable, PyObject *self, PyObject *const *args, Py_ssize_t 
     return result;
 }
 
+/* Call the method `name` with one argument, which may be a tuple. */
+static PyObject *
+call_method(PyObject *object, const char *name, PyObject *argument)
+{
+    PyObject *method = PyUnicode_InternFromString(name);
+    PyObject *result = method == NULL ? NULL : PyObject_CallMethodOneArg(object, method, argument);
+    Py_XDECREF(method);
+    return result;
+}
+
 /* Call the method `name` of a reference class, with `self` and the arguments as they came. */
 static PyObject *
 call_reference(PyObject *reference, const char *name, PyObject *self, PyObject *const *args, Py_ssize_t positional,
                PyObject *kwnames)
 {
-    PyObject *method = PyObject_GetAttrString(reference, name);
+    PyObject *method = reference == NULL ? torn_down() : PyObject_GetAttrString(reference, name);
     if (method == NULL) {
         return NULL;
     }
@@ -145,7 +163,7 @@ call_reference(PyObject *reference, const char *name, PyObject *self, PyObject *
 static PyObject *
 call_in_room(PyObject *room, const char *name, PyObject *first, PyObject *second)
 {
-    PyObject *callable = PyMapping_GetItemString(room, name);
+    PyObject *callable = room == NULL ? torn_down() : PyMapping_GetItemString(room, name);
     PyObject *result = callable == NULL ? NULL : PyObject_CallFunctionObjArgs(callable, first, second, NULL);
     Py_XDECREF(callable);
     return result;
@@ -196,7 +214,11 @@ field_get(PyObject *self, void *offset)
 static int
 field_set(PyObject *self, PyObject *value, void *offset)
 {
-    PyObject *old = SWAP(field_of(self, offset), value == Py_None ? NULL : Py_XNewRef(value));
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "this attribute cannot be deleted");
+        return -1;
+    }
+    PyObject *old = SWAP(field_of(self, offset), value == Py_None ? NULL : Py_NewRef(value));
     if (old != NULL) {
         wait_for_readers();
         Py_DECREF(old);

@@ -160,32 +160,25 @@ cell__make_empty(Cell *self, PyObject *Py_UNUSED(ignored))
 static int
 cell_init(Cell *self, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"discard", NULL};
-    PyObject *discard = Py_None;
-    if (kwargs != NULL || PyTuple_GET_SIZE(args) > 0) {
-        if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$O:GILOnceCell", names, &discard)) {
-            return -1;
-        }
-    }
-    if (discard != Py_None && !PyCallable_Check(discard)) {
+    PyObject *discard = kwargs == NULL ? NULL : PyDict_GetItemString(kwargs, "discard");
+    if (PyTuple_GET_SIZE(args) > 0 || (kwargs != NULL && PyDict_GET_SIZE(kwargs) != (discard != NULL)) ||
+        (discard != NULL && !PyCallable_Check(discard))) {
         State *state = state_of(Py_TYPE(self));
-        if (state != NULL) {
-            PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "__name__");
-            PyObject *ignored =
-                name == NULL ? NULL : call_in_room(state->cell_room, "check_discard", discard, name);
-            Py_XDECREF(name);
-            Py_XDECREF(ignored);
-        }
-        if (!PyErr_Occurred()) {
-            PyErr_SetString(PyExc_TypeError, "discard must be callable");
-        }
-        return -1;
+        PyObject *init = state == NULL                   ? NULL
+                         : state->cell_reference == NULL ? torn_down()
+                                                         : PyObject_GetAttrString(state->cell_reference, "__init__");
+        PyObject *bound = init == NULL ? NULL : PyMethod_New(init, (PyObject *)self);
+        PyObject *ignored = bound == NULL ? NULL : PyObject_Call(bound, args, kwargs);
+        Py_XDECREF(init);
+        Py_XDECREF(bound);
+        Py_XDECREF(ignored);
+        return ignored == NULL ? -1 : 0;
     }
     if (self->kind == OWN && LOAD(&self->value) != NULL) {
         PyObject *value = cell_clear(self); /* initialized again */
         Py_XDECREF(value);
     }
-    return field_set((PyObject *)self, discard, (void *)offsetof(Cell, discard));
+    return field_set((PyObject *)self, discard == NULL ? Py_None : discard, (void *)offsetof(Cell, discard));
 }
 
 static int
@@ -214,22 +207,12 @@ cell_dealloc(Cell *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    /* Objects that hold each other in a long chain are not dropped one inside the other. */
+    Py_TRASHCAN_BEGIN(self, cell_dealloc)
     if (self->weakrefs != NULL) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
-    /* Who still reads has a reference to the cell; so nobody does. A chain of cells is dropped
-       link by link, not with a C call inside another for each: a cell that only we refer to, not
-       even weakly, gives its value up first. */
-    PyObject *value = self->value;
-    self->value = NULL;
-    while (value != NULL && Py_TYPE(value)->tp_dealloc == (destructor)cell_dealloc && Py_REFCNT(value) == 1 &&
-           ((Cell *)value)->weakrefs == NULL) {
-        PyObject *next = ((Cell *)value)->value;
-        ((Cell *)value)->value = NULL;
-        Py_DECREF(value);
-        value = next;
-    }
-    Py_XDECREF(value);
+    /* Who still reads has a reference to the cell; so nobody does. */
     (void)cell_tp_clear(self);
     if (self->kind != OWN) {
         Py_CLEAR(((BoundCell *)self)->definition);
@@ -238,6 +221,7 @@ cell_dealloc(Cell *self)
     }
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
+    Py_TRASHCAN_END
 }
 
 #define FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS

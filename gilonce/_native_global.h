@@ -27,11 +27,26 @@ proxy_getattro(PyObject *self, PyObject *name)
         if (wrapped == NULL) {
             return NULL;
         }
-        PyObject *value = PyObject_GetAttr(wrapped, name);
+        PyObject *value;
+        if (Py_TYPE(wrapped)->tp_getattro != proxy_getattro) {
+            value = PyObject_GetAttr(wrapped, name);
+        }
+        /* A proxy of a proxy, which may be one of itself. */
+        else if (Py_EnterRecursiveCall(" while getting an attribute")) {
+            value = NULL;
+        }
+        else {
+            value = PyObject_GetAttr(wrapped, name);
+            Py_LeaveRecursiveCall();
+        }
         Py_DECREF(wrapped);
         return value;
     }
-    PyTypeObject *base = Py_TYPE(self)->tp_base;
+    /* Up to our types, past which a subclass's own hook calls this, and on to wrapt's. */
+    PyTypeObject *base = Py_TYPE(self);
+    while (base->tp_getattro != proxy_getattro) {
+        base = base->tp_base;
+    }
     while (base->tp_getattro == proxy_getattro) {
         base = base->tp_base;
     }
@@ -50,7 +65,10 @@ proxy_init(PyObject *self, PyObject *args, PyObject *Py_UNUSED(kwargs))
         PyErr_SetString(PyExc_TypeError, "LazyProxy() takes a factory, a cell and a namespace");
         return -1;
     }
-    PyTypeObject *base = Py_TYPE(self)->tp_base;
+    PyTypeObject *base = Py_TYPE(self);
+    while (base->tp_init != proxy_init) {
+        base = base->tp_base;
+    }
     while (base->tp_init == proxy_init) {
         base = base->tp_base;
     }

@@ -51,7 +51,7 @@ once_define(Once *self)
 static PyObject *
 once_of_class(Once *self, PyObject *owner)
 {
-    PyObject *values = PyObject_CallMethod(self->definition, "values_of", "O", owner);
+    PyObject *values = call_method(self->definition, "values_of", owner);
     if (values == NULL) {
         return NULL;
     }
@@ -173,14 +173,15 @@ share(Once *self)
 #endif
 
 static PyObject *
-once_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
+once_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     PyObject *function, *discard;
     PyObject *wrapped = NULL;
     const char *binds_to;
     int needs_owner, may_take_owner;
+    static char *names[] = {"function", "discard", NULL};
     State *state = state_of(type);
-    if (state == NULL || !PyArg_ParseTuple(args, "OO:Once", &function, &discard)) {
+    if (state == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "OO:Once", names, &function, &discard)) {
         return NULL;
     }
     PyObject *examined = call_in_room(state->once_room, "examine", function, NULL);
@@ -188,6 +189,7 @@ once_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
         return NULL;
     }
     Once *self = NULL;
+    Cell *cell = NULL;
     PyObject *is_async = NULL;
     if (!PyArg_ParseTuple(examined, "Ospp", &wrapped, &binds_to, &needs_owner, &may_take_owner)) {
         goto error;
@@ -200,13 +202,21 @@ once_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
                 (is_async == Py_True ? IS_ASYNC : 0);
     if (strcmp(binds_to, "instance") == 0) {
         flags |= BINDS_TO_INSTANCE;
-        /* Only where a call may take the instance may `obj.m()` be a call with it. */
-        if (may_take_owner && type == state->once_type) {
-            type = state->once_method_type;
-        }
     }
     else if (strcmp(binds_to, "class") == 0) {
         flags |= BINDS_TO_CLASS;
+    }
+    /* Only where a call may take the instance may `obj.m()` be a call with it. */
+    if (type == state->once_type || type == state->once_method_type) {
+        type = flags & BINDS_TO_INSTANCE && may_take_owner ? state->once_method_type : state->once_type;
+    }
+    /* Whole from the moment that the collector can see it. */
+    if (!needs_owner) {
+        cell = (Cell *)state->cell_type->tp_alloc(state->cell_type, 0);
+        if (cell == NULL) {
+            goto error;
+        }
+        cell->discard = discard == Py_None ? NULL : Py_NewRef(discard);
     }
     self = (Once *)type->tp_alloc(type, 0);
     if (self == NULL) {
@@ -216,18 +226,11 @@ once_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
     self->flags = flags;
     self->function = Py_NewRef(wrapped);
     self->discard = discard == Py_None ? NULL : Py_NewRef(discard);
-    if (needs_owner) {
-        if (once_define(self) < 0) {
-            goto error;
-        }
-    }
-    else {
-        Cell *cell = (Cell *)state->cell_type->tp_alloc(state->cell_type, 0);
-        if (cell == NULL) {
-            goto error;
-        }
-        cell->discard = Py_XNewRef(self->discard);
-        self->cell = (PyObject *)cell;
+    self->cell = (PyObject *)cell;
+    cell = NULL;
+    /* At once, for which definition has which key depends on the order in which they are made. */
+    if (may_take_owner && once_define(self) < 0) {
+        goto error;
     }
     Py_DECREF(is_async);
     Py_DECREF(examined);
@@ -237,6 +240,7 @@ once_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
     return (PyObject *)self;
 error:
     Py_XDECREF(self);
+    Py_XDECREF(cell);
     Py_XDECREF(is_async);
     Py_DECREF(examined);
     return NULL;
@@ -268,6 +272,7 @@ once_dealloc(Once *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    Py_TRASHCAN_BEGIN(self, once_dealloc)
     if (self->weakrefs != NULL) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
@@ -279,6 +284,7 @@ once_dealloc(Once *self)
     Py_CLEAR(self->dict);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
+    Py_TRASHCAN_END
 }
 
 static PyObject *
@@ -374,7 +380,7 @@ bound_vectorcall(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *k
         return call_with(self->function, self->owner, args, count, kwnames);
     }
     if (once->flags & IS_ASYNC) {
-        return PyObject_CallMethod(self->function, "_ask_for", "O", self->owner);
+        return call_method(self->function, "_ask_for", self->owner);
     }
     return once_of(once, self->owner);
 }
@@ -382,6 +388,9 @@ bound_vectorcall(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *k
 static PyObject *
 bound_new(State *state, PyObject *function, PyObject *owner)
 {
+    if (state->bound_type == NULL) {
+        return torn_down();
+    }
     BoundOnce *self = (BoundOnce *)state->bound_type->tp_alloc(state->bound_type, 0);
     if (self != NULL) {
         self->vectorcall = bound_vectorcall;
@@ -416,6 +425,7 @@ bound_dealloc(BoundOnce *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    Py_TRASHCAN_BEGIN(self, bound_dealloc)
     if (self->weakrefs != NULL) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
@@ -423,6 +433,7 @@ bound_dealloc(BoundOnce *self)
     Py_CLEAR(self->owner);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
+    Py_TRASHCAN_END
 }
 
 static PyMemberDef bound_members[] = {

@@ -33,6 +33,7 @@ typedef struct {
     Met met;      /* the `How` of a value in the `__dict__` */
     Met slot_met; /* the offset of the slot */
     PyObject *probed; /* the instance in which `property_probe` looks */
+    PyThreadState *prober; /* for which thread */
 } Property;
 
 enum How { STANDARD = 1, UNDER_ITS_NAME = 2 };
@@ -133,13 +134,22 @@ static PyObject *property_get(Property *self, PyObject *instance, PyObject *owne
 
 #ifndef Py_GIL_DISABLED
 
+/* Whether the interpreter's lookup ends here: a subclass may have a `__get__` or `__set__` in Python. */
+static int
+is_plain(Property *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    return type->tp_descr_get == (descrgetfunc)property_get && type->tp_descr_set == NULL;
+}
+
 /* Look for the value under the attribute's own name, where the class has this property.
    The interpreter's lookup finds the instance's attribute or else asks the property, that
-   is us: and so we learn that there is none. Nothing in between runs other code (see
-   `dict_load`), so one note of what is looked for is enough. */
+   is us: and so we learn that there is none. Nothing in between runs other code (but see
+   `dict_load`: then another thread that comes meanwhile does without a probe). */
 static int
 property_probe(Property *self, PyObject *instance, PyObject *name, PyObject **value)
 {
+    self->prober = PyThreadState_Get();
     self->probed = instance;
     *value = PyObject_GenericGetAttr(instance, name);
     int missed = self->probed == NULL;
@@ -192,7 +202,7 @@ property_get_inline(Property *self, PyObject *instance, PyObject *key, uint32_t 
         return NULL;
     }
     /* The initializer may have changed anything. */
-    if (Py_TYPE(instance) != type || tag_of(type) != tag) {
+    if (Py_TYPE(instance) != type || tag_of(type) != tag || self->probed != NULL || !is_plain(self)) {
         *made = value;
         return NULL;
     }
@@ -223,10 +233,7 @@ property_get_with(Property *self, PyObject *instance, const Uses *use)
     PyObject *key = how & UNDER_ITS_NAME ? use->name : use->key;
     PyObject *made = NULL;
 #ifndef Py_GIL_DISABLED
-    /* A subclass with a `__get__` or `__set__` in Python would be called by the interpreter's lookup. */
-    PyTypeObject *own_type = Py_TYPE(self);
-    if (how & STANDARD && tag != 0 && own_type->tp_descr_get == (descrgetfunc)property_get &&
-        own_type->tp_descr_set == NULL) {
+    if (how & STANDARD && tag != 0 && self->probed == NULL && is_plain(self)) {
         PyObject *value = property_get_inline(self, instance, key, how, use, &made);
         if (made == NULL) {
             return value;
@@ -245,7 +252,7 @@ property_get(Property *self, PyObject *instance, PyObject *owner)
         return Py_NewRef(self);
     }
 #ifndef Py_GIL_DISABLED
-    if (self->probed == instance) {
+    if (self->probed == instance && self->prober == PyThreadState_Get()) {
         self->probed = NULL;
         return Py_NewRef(Py_None);
     }
@@ -271,7 +278,7 @@ property_offset(Property *self, PyObject *instance)
     if (recall(&self->slot_met, type, &known)) {
         return known;
     }
-    PyObject *member = PyObject_CallMethod((PyObject *)self, "_member_for", "O", instance);
+    PyObject *member = call_method((PyObject *)self, "_member_for", instance);
     if (member == NULL) {
         return -1;
     }
@@ -287,6 +294,33 @@ property_offset(Property *self, PyObject *instance)
         remember(&self->slot_met, type, tag, (uint32_t)offset);
     }
     return offset;
+}
+
+static PyObject *
+slot_property_get_with(Property *self, PyObject *instance, const Uses *use)
+{
+    Place place = {.owner = instance, .offset = property_offset(self, instance)};
+    if (place.offset < 0) {
+        return NULL;
+    }
+    PyObject *value;
+    if (slot_load(&place, &value) != 0) {
+        return value;
+    }
+    PyTypeObject *type = Py_TYPE(instance);
+    value = initialize(use->function, instance);
+    if (value == NULL) {
+        return NULL;
+    }
+    /* The initializer may have changed anything. */
+    if (Py_TYPE(instance) != type) {
+        place.offset = property_offset(self, instance);
+        if (place.offset < 0) {
+            Py_DECREF(value);
+            return NULL;
+        }
+    }
+    return publish((PyObject *)self, SLOT, &place, use->discard, value);
 }
 
 static PyObject *
@@ -309,10 +343,7 @@ slot_property_get(Property *self, PyObject *instance, PyObject *owner)
     if (LOAD(&self->slot) == NULL || !property_hold(self, &use)) {
         return property_reference(self, instance, owner);
     }
-    Place place = {.owner = instance, .offset = property_offset(self, instance)};
-    PyObject *value = place.offset < 0 ? NULL
-                                       : load_or_fill((PyObject *)self, SLOT, &place, use.discard, use.function,
-                                                      instance);
+    PyObject *value = slot_property_get_with(self, instance, &use);
     property_release(&use);
     return value;
 }
@@ -357,10 +388,13 @@ static int
 property_set_definition(Property *self, PyObject *definition, void *offset)
 {
     PyObject *key, *discard;
-    if (definition == NULL || definition_fields(definition, &key, &discard) < 0) {
+    if (definition == NULL) {
+        return field_set((PyObject *)self, NULL, offset);
+    }
+    if (definition_fields(definition, &key, &discard) < 0) {
         return -1;
     }
-    (void)field_set((PyObject *)self, discard, (void *)offsetof(Property, discard));
+    (void)field_set((PyObject *)self, discard == NULL ? Py_None : discard, (void *)offsetof(Property, discard));
     (void)field_set((PyObject *)self, definition, offset);
     /* Last, for who sees the key takes the others for granted. */
     (void)field_set((PyObject *)self, key, (void *)offsetof(Property, key));
@@ -380,10 +414,14 @@ property_traverse(Property *self, visitproc visit, void *arg)
     return 0;
 }
 
-/* The function stays until the end, for a weak reference's callback may still read; see `once_clear`. */
+/* Who still reads finds no key, and then is told by the reference that there is no function. */
 static int
 property_clear(Property *self)
 {
+    Py_CLEAR(self->key);
+    Py_CLEAR(self->function);
+    Py_CLEAR(self->definition);
+    Py_CLEAR(self->discard);
     Py_CLEAR(self->dict);
     return 0;
 }
@@ -393,19 +431,17 @@ property_dealloc(Property *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
+    Py_TRASHCAN_BEGIN(self, property_dealloc)
     if (self->weakrefs != NULL) {
         PyObject_ClearWeakRefs((PyObject *)self);
     }
-    Py_CLEAR(self->function);
+    (void)property_clear(self);
     Py_CLEAR(self->attrname);
     Py_CLEAR(self->slot);
     Py_CLEAR(self->is_async);
-    Py_CLEAR(self->definition);
-    Py_CLEAR(self->key);
-    Py_CLEAR(self->discard);
-    Py_CLEAR(self->dict);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
+    Py_TRASHCAN_END
 }
 
 static PyMemberDef property_members[] = {

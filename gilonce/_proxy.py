@@ -43,17 +43,17 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
     # returns, so it is kept here. Threads that race are given one object by the cell, so
     # it does not matter whose is kept.
 
-    def __wrapped_factory__(self) -> Any:
-        try:
-            return self._self_origin[0]()
-        except AttributeError as error:
-            raise RuntimeError(
-                f"the factory {name_of(self._self_origin[0])}() of a lazy_global raised AttributeError: {error}"
-            ) from error
+    __wrapped_factory__ = True
 
     def __wrapped_get__(self) -> Any:
-        _, cell, namespace = self._self_origin
-        value = cell.get_or_init(self.__wrapped_factory__)
+        factory, cell, namespace = self._self_origin
+        try:
+            # The factory itself, for between it and the cell nothing may run (law 5).
+            value = cell.get_or_init(factory)
+        except AttributeError as error:
+            raise RuntimeError(
+                f"the factory {name_of(factory)}() of a lazy_global raised AttributeError: {error}"
+            ) from error
         # Reified first, for afterwards this is not called again.
         if namespace is not None and cell.final:
             _reify(self, value, namespace)

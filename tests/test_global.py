@@ -652,3 +652,33 @@ try: Z.nothing
 except RuntimeError as error: print(type(error.__cause__).__name__)
 """
     assert run_python(gilonce, "-c", source) == "True 2 True 2 <class 'list'> 1\n[1, 2] 1\nAttributeError\n"
+
+
+def test_a_proxy_that_leads_to_itself_is_a_recursion(gilonce: ModuleType) -> None:
+    """However often it is tried."""
+    one = gilonce.lazy_global(lambda: one, reify=False)
+    first = gilonce.lazy_global(lambda: second, reify=False)
+    second = gilonce.lazy_global(lambda: first, reify=False)
+    for proxy in one, first, second:
+        for _ in range(3):
+            with pytest.raises(RecursionError):
+                proxy.attribute
+
+
+def test_the_type_of_a_proxy_can_be_derived_from(gilonce: ModuleType) -> None:
+    """Its methods may call those of the base."""
+
+    class Derived(type(gilonce.lazy_global(str, reify=False))):  # type: ignore[misc]
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+
+        def __getattribute__(self, name: str) -> Any:
+            return super().__getattribute__(name)
+
+    class Further(Derived):
+        pass
+
+    for cls in Derived, Further:
+        proxy = cls(lambda: "text", gilonce.GILOnceCell(), None)
+        assert proxy.__wrapped__ == "text"
+        assert proxy.upper() == "TEXT"

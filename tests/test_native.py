@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import weakref
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -73,8 +74,13 @@ def a_once_function(gilonce: ModuleType, initializer: Callable[[], int]) -> Call
     return gilonce.once(initializer)
 
 
+def a_lazy_global(gilonce: ModuleType, initializer: Callable[[], int]) -> Callable[[], int]:
+    proxy = gilonce.lazy_global(initializer)
+    return lambda: proxy.__wrapped__
+
+
 @pytest.mark.skipif(not GIL, reason="a law of builds with a GIL")
-@pytest.mark.parametrize("surface", [a_cell, a_once_function])
+@pytest.mark.parametrize("surface", [a_cell, a_once_function, a_lazy_global])
 def test_an_initializer_that_keeps_the_gil_runs_exactly_once(native: ModuleType, surface: Any) -> None:
     """Law 5: between the check and the write the core executes no bytecode."""
     assert count_of_runs(lambda initializer: surface(native, initializer)) == {1}
@@ -170,6 +176,10 @@ full().get_or_init(3)
 cell().get_or_init(initializer=int)
 cell().get_or_init(int, int)
 gilonce.GILOnceCell(discard=3)
+gilonce.GILOnceCell(1)
+gilonce.GILOnceCell(x=1)
+gilonce.GILOnceCell(1, 2, discard=int)
+gilonce.GILOnceCell(discard=int, x=1)
 gilonce.once(3)
 gilonce.once(lambda a, b: 1)
 gilonce.once(lambda: (yield))
@@ -552,14 +562,100 @@ def test_readers_that_race_with_take_never_touch_a_freed_object(native: ModuleTy
     assert run_threads(read, read, read, take) == [None] * 4
 
 
-def test_a_long_chain_of_cells_ends(native: ModuleType) -> None:
-    """Cells that hold cells are dropped without a C stack frame for each."""
+def link_by_cell(native: Any, chain: object) -> object:
+    cell = native.GILOnceCell()
+    cell.set(chain)
+    return cell
+
+
+def link_by_discard(native: Any, chain: object) -> object:
+    return native.GILOnceCell(discard=functools.partial(print, chain))
+
+
+def link_by_function(native: Any, chain: object) -> object:
+    function = native.once(list)
+    function.cell.set(chain)
+    return function
+
+
+def link_by_method(native: Any, chain: object) -> object:
+    class Owner:
+        method = native.once(lambda _self: None)
+
+    return vars(Owner)["method"].__get__(link_by_cell(native, chain))
+
+
+def link_by_property(native: Any, chain: object) -> object:
+    prop = native.once_property(list)
+    prop.func = functools.partial(print, chain)
+    return prop
+
+
+@pytest.mark.parametrize("link", [link_by_cell, link_by_discard, link_by_function, link_by_method, link_by_property])
+@pytest.mark.parametrize("weakly", [False, True])
+def test_a_long_chain_ends(native: ModuleType, link: Any, weakly: bool) -> None:
+    """Objects that hold each other are dropped without a C stack frame for each."""
     chain = None
-    for _ in range(200_000):
-        cell = native.GILOnceCell()
-        cell.set(chain)
-        chain = cell
-    del cell, chain
+    kept = []
+    for _ in range(10_000 if link is link_by_method else 200_000):
+        chain = link(native, chain)
+        if weakly:
+            kept.append(weakref.ref(chain))
+    del chain
+    gc.collect()
+    assert all(ref() is None for ref in kept)
+
+
+def test_a_key_that_is_no_string_confuses_no_reader(native: ModuleType) -> None:
+    """Its `__eq__` runs while an attribute is looked for, and other threads meanwhile."""
+
+    class Key(str):
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            return hash("x")
+
+        def __eq__(self, other: object) -> bool:
+            for _ in range(20):
+                pass
+            return str.__eq__(self, other)
+
+    class Owner:
+        @native.once_property
+        def x(self) -> str:
+            return "value"
+
+    for _ in range(300):
+        owner = Owner()
+        vars(owner)[Key("y")] = 1
+        assert run_threads(*[lambda owner=owner: owner.x] * 3) == ["value"] * 3
+
+
+def test_the_collector_sees_no_once_function_that_is_half_made(native: ModuleType) -> None:
+    """Up to Python 3.11, any allocation may run it, and with it a program's callbacks."""
+    once_type = type(native.once(list))
+    seen = []
+
+    def look(_phase: str, _info: object) -> None:
+        seen.extend([it() for it in gc.get_objects() if type(it) is once_type and it._function is list])
+
+    threshold = gc.get_threshold()
+    gc.callbacks.append(look)
+    gc.set_threshold(1, 1, 1)
+    try:
+        kept = [native.once(list) for _ in range(20)]
+        gc.collect()
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(look)
+    assert seen.count([]) == len(seen) >= len(kept)
+
+
+def test_no_field_can_be_deleted(native: ModuleType) -> None:
+    prop = native.once_property(list)
+    for name in "func", "attrname", "_definition", "_slot":
+        with pytest.raises(AttributeError, match="cannot be deleted"):
+            delattr(prop, name)
 
 
 def test_names_of_wrapt_begin_as_the_proxy_expects(native: ModuleType) -> None:

@@ -931,3 +931,79 @@ def test_it_can_be_initialized_again(gilonce: ModuleType) -> None:
         prop.__init__(lambda _self: 2, discard=len)
     prop.__set_name__(type, "x")
     assert type("Owner", (), {"x": prop})().x == 2
+
+
+def test_an_instance_that_is_a_tuple_is_one_argument(gilonce: ModuleType) -> None:
+    """A tuple is not to be taken for arguments."""
+
+    class Owner(tuple[int, ...]):
+        @gilonce.once_property
+        def x(self) -> object:
+            return object()
+
+        y = gilonce.once_property(lambda self: self, slot="_y")
+
+        def __getattribute__(self, name: str) -> Any:
+            return super().__getattribute__(name)
+
+    owner = Owner((1, 2))
+    assert owner.x is owner.x
+    with pytest.raises(TypeError, match="No slot '_y' on 'Owner' instance"):
+        owner.y
+
+
+def test_a_subclass_that_discards_by_its_own_method_is_collected(gilonce: ModuleType) -> None:
+    """The property and its bound method refer to each other."""
+    source = """
+import gc, gilonce
+class Property(gilonce.once_property):
+    def __init__(self, function):
+        super().__init__(function, discard=self.dispose)
+        self.func = self.compute
+    def __new__(cls, function):
+        return super().__new__(cls, function)
+    def compute(self, owner): pass
+    def dispose(self, value): pass
+for _ in range(10):
+    Property(len)
+gc.collect()
+print(sum(type(it) is Property for it in gc.get_objects()))
+"""
+    assert run_python(gilonce, "-c", source) == "0\n"
+
+
+def test_an_initializer_may_change_the_class_of_a_slot(gilonce: ModuleType) -> None:
+    """A slot of another class is not the place of the value."""
+
+    class Other:
+        __slots__ = ("_other",)
+
+    class Owner:
+        __slots__ = ("_x",)
+
+        @gilonce.once_property(slot="_x")
+        def x(self) -> str:
+            self.__class__ = Other  # type: ignore[assignment]
+            return "value"
+
+    owner = Owner()
+    with pytest.raises(TypeError):
+        owner.x
+    assert not hasattr(owner, "_other")
+
+
+def test_an_initializer_may_make_of_its_property_a_data_descriptor(gilonce: ModuleType) -> None:
+    """What was asked for is kept as it would have been."""
+
+    class Property(gilonce.once_property):
+        pass
+
+    class Owner:
+        @Property
+        def x(self) -> str:
+            Property.__set__ = lambda *_: pytest.fail("must not be asked")
+            return "value"
+
+    owner = Owner()
+    assert owner.x == "value"
+    assert vars(owner) == {"x": "value"}
