@@ -1031,7 +1031,7 @@ def test_an_instance_that_is_a_tuple_is_one_argument(gilonce: ModuleType) -> Non
         assert drive(one.coroutine()) is drive(one.coroutine()) is not drive(other.coroutine())
     without = gilonce.once(lambda self: object())
     for pair in Pair(1, 2), (Watched(),), ():
-        with pytest.raises(TypeError, match="No '__dict__' attribute on '(Pair|tuple)' instance"):
+        with pytest.raises(TypeError, match=r"No '__dict__' attribute on '(Pair|tuple)' instance"):
             without(pair)
 
 
