@@ -33,7 +33,7 @@ typedef struct {
     Met met;      /* the `How` of a value in the `__dict__` */
     Met slot_met; /* the offset of the slot */
     PyObject *probed; /* the instance in which `property_probe` looks */
-    PyThreadState *prober; /* for which thread */
+    char *prober; /* for which thread, by its `own_place` */
 } Property;
 
 enum How { STANDARD = 1, UNDER_ITS_NAME = 2 };
@@ -62,6 +62,157 @@ remember(Met *met, PyTypeObject *type, uint32_t tag, uint32_t how)
         STORE_NUMBER(&met->known, (uint64_t)tag << 32 | how);
     }
 }
+
+static PyObject *
+property_reference(Property *self, PyObject *instance, PyObject *owner)
+{
+    State *state = state_of(Py_TYPE(self));
+    PyObject *args[] = {instance, owner};
+    return state == NULL ? NULL
+                         : call_reference(state->property_reference, "__get__", (PyObject *)self, args,
+                                          owner == NULL ? 1 : 2, NULL);
+}
+
+/* How the value of an instance of `type` is kept; -1 with an exception set. */
+static int
+property_classify(Property *self, PyTypeObject *type, PyObject *name)
+{
+    PyObject *entry;
+    int standard = is_standard(type);
+    int found = standard < 0 ? -1 : type_lookup(type, name, &entry);
+    if (found <= 0) {
+        return found < 0 ? -1 : standard ? STANDARD : 0;
+    }
+    /* If something else is found, it is an override that has reached us through super(). */
+    int is_self = entry == (PyObject *)self;
+    Py_DECREF(entry);
+    return (standard ? STANDARD : 0) | (is_self ? UNDER_ITS_NAME : 0);
+}
+
+/* The same, remembered. */
+static int
+property_how(Property *self, PyTypeObject *type, PyObject *name)
+{
+    uint32_t known;
+    if (recall(&self->met, type, &known)) {
+        return (int)known;
+    }
+    uint32_t tag = tag_of(type);
+    int how = property_classify(self, type, name);
+    if (how >= 0) {
+        remember(&self->met, type, tag, (uint32_t)how);
+    }
+    return how;
+}
+
+static PyObject *property_get(Property *self, PyObject *instance, PyObject *owner);
+
+#ifndef Py_GIL_DISABLED
+
+static int
+has_all(Property *self)
+{
+    return self->is_async != Py_True && self->key != NULL && self->function != NULL && self->attrname != NULL &&
+           PyUnicode_Check(self->attrname);
+}
+
+/* Whether the interpreter's lookup ends here, and none is under way: a subclass may have a
+   `__get__` or `__set__` in Python. */
+static inline int
+may_probe(Property *self, int how)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    return how & STANDARD && self->probed == NULL && type->tp_descr_get == (descrgetfunc)property_get &&
+           type->tp_descr_set == NULL;
+}
+
+/* Has another address in each thread: the cheapest way to tell them apart. */
+#if defined(_MSC_VER)
+static __declspec(thread) char own_place;
+#elif defined(__GLIBC__)
+/* Where such a variable lies in a thread is known here when the library is loaded, so nothing is called. */
+static _Thread_local char own_place __attribute__((tls_model("initial-exec")));
+#else
+static _Thread_local char own_place;
+#endif
+
+/* Look for the value under the attribute's own name, where the class has this property.
+   The interpreter's lookup finds the instance's attribute or else asks the property, that
+   is us: and so we learn that there is none. Nothing in between runs other code (but see
+   `dict_load`: then another thread that comes meanwhile does without a probe). */
+static int
+property_probe(Property *self, PyObject *instance, PyObject *name, PyObject **value)
+{
+
+    self->prober = &own_place;
+    self->probed = instance;
+    *value = PyObject_GenericGetAttr(instance, name);
+    int missed = self->probed == NULL;
+    self->probed = NULL;
+    if (missed) {
+        Py_CLEAR(*value);
+        return 0;
+    }
+    return *value == NULL ? -1 : 1;
+}
+
+static int
+property_load(Property *self, PyObject *instance, PyObject *key, int how, PyObject **value)
+{
+    return how & UNDER_ITS_NAME ? property_probe(self, instance, key, value) : attribute_load(instance, key, value);
+}
+
+/* Atomic, for the reasons given at `attribute_publish`. */
+static int
+property_publish(Property *self, PyObject *instance, PyObject *key, int how, PyObject *value, PyObject **published)
+{
+    int written = -1;
+    NO_GC_BEGIN
+    int found = property_load(self, instance, key, how, published);
+    if (found > 0) {
+        written = 0;
+    }
+    else if (found == 0 && PyObject_GenericSetAttr(instance, key, value) == 0) {
+        *published = Py_NewRef(value);
+        written = 1;
+    }
+    NO_GC_END
+    return written;
+}
+
+/* Read the attribute where no dict need be made for it. Returns the value; or NULL, and then, if
+   `made` has been set, the initializer has made that and changed what was known. */
+static PyObject *
+property_get_inline(Property *self, PyObject *instance, int how, PyObject **made)
+{
+    PyObject *key = how & UNDER_ITS_NAME ? self->attrname : self->key;
+    PyObject *value;
+    if (property_load(self, instance, key, how, &value) != 0) {
+        return value;
+    }
+    PyObject *function = Py_NewRef(self->function);
+    value = initialize(function, instance);
+    PyObject *published = NULL;
+    uint32_t now;
+    if (value != NULL) {
+        /* The initializer may have changed anything: classes, and fields of the property, which
+           makes it forget what it knows of classes. */
+        if (!recall(&self->met, Py_TYPE(instance), &now) || (int)now != how || !may_probe(self, how)) {
+            *made = value;
+        }
+        else if (property_publish(self, instance, how & UNDER_ITS_NAME ? self->attrname : self->key, how, value,
+                                  &published) < 0) {
+            Py_DECREF(value);
+        }
+        else {
+            published = settle((PyObject *)self, value, published, self->discard);
+        }
+    }
+    Py_DECREF(function);
+    return published;
+}
+
+#endif
 
 /* The fields that computing a value needs, held while code runs that might replace them. */
 
@@ -104,145 +255,17 @@ property_hold(Property *self, Uses *use)
     return 1;
 }
 
+/* Read the attribute in the instance's namespace, where `made`, which is stolen, goes if there is one. */
 static PyObject *
-property_reference(Property *self, PyObject *instance, PyObject *owner)
+property_get_with(Property *self, PyObject *instance, const Uses *use, PyObject *made)
 {
-    State *state = state_of(Py_TYPE(self));
-    PyObject *args[] = {instance, owner};
-    return state == NULL ? NULL
-                         : call_reference(state->property_reference, "__get__", (PyObject *)self, args,
-                                          owner == NULL ? 1 : 2, NULL);
-}
-
-/* How the value of an instance of `type` is kept; -1 with an exception set. */
-static int
-property_classify(Property *self, PyTypeObject *type, PyObject *name)
-{
-    PyObject *entry;
-    int standard = is_standard(type);
-    int found = standard < 0 ? -1 : type_lookup(type, name, &entry);
-    if (found <= 0) {
-        return found < 0 ? -1 : standard ? STANDARD : 0;
-    }
-    /* If something else is found, it is an override that has reached us through super(). */
-    int is_self = entry == (PyObject *)self;
-    Py_DECREF(entry);
-    return (standard ? STANDARD : 0) | (is_self ? UNDER_ITS_NAME : 0);
-}
-
-static PyObject *property_get(Property *self, PyObject *instance, PyObject *owner);
-
-#ifndef Py_GIL_DISABLED
-
-/* Whether the interpreter's lookup ends here: a subclass may have a `__get__` or `__set__` in Python. */
-static int
-is_plain(Property *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    return type->tp_descr_get == (descrgetfunc)property_get && type->tp_descr_set == NULL;
-}
-
-/* Look for the value under the attribute's own name, where the class has this property.
-   The interpreter's lookup finds the instance's attribute or else asks the property, that
-   is us: and so we learn that there is none. Nothing in between runs other code (but see
-   `dict_load`: then another thread that comes meanwhile does without a probe). */
-static int
-property_probe(Property *self, PyObject *instance, PyObject *name, PyObject **value)
-{
-    self->prober = PyThreadState_Get();
-    self->probed = instance;
-    *value = PyObject_GenericGetAttr(instance, name);
-    int missed = self->probed == NULL;
-    self->probed = NULL;
-    if (missed) {
-        Py_CLEAR(*value);
-        return 0;
-    }
-    return *value == NULL ? -1 : 1;
-}
-
-static int
-property_load(Property *self, PyObject *instance, PyObject *key, uint32_t how, PyObject **value)
-{
-    return how & UNDER_ITS_NAME ? property_probe(self, instance, key, value) : attribute_load(instance, key, value);
-}
-
-/* Atomic, for the reasons given at `attribute_publish`. */
-static int
-property_publish(Property *self, PyObject *instance, PyObject *key, uint32_t how, PyObject *value,
-                 PyObject **published)
-{
-    int written = -1;
-    NO_GC_BEGIN
-    int found = property_load(self, instance, key, how, published);
-    if (found > 0) {
-        written = 0;
-    }
-    else if (found == 0 && PyObject_GenericSetAttr(instance, key, value) == 0) {
-        *published = Py_NewRef(value);
-        written = 1;
-    }
-    NO_GC_END
-    return written;
-}
-
-/* Read the attribute where no dict need be made for it. Returns the value; or NULL, and then, if
-   `made` has been set, the instance has become one of another kind while it was made. */
-static PyObject *
-property_get_inline(Property *self, PyObject *instance, PyObject *key, uint32_t how, const Uses *use, PyObject **made)
-{
-    PyTypeObject *type = Py_TYPE(instance);
-    uint32_t tag = tag_of(type);
-    PyObject *value;
-    if (property_load(self, instance, key, how, &value) != 0) {
-        return value;
-    }
-    value = initialize(use->function, instance);
-    if (value == NULL) {
+    int how = property_how(self, Py_TYPE(instance), use->name);
+    if (how < 0) {
+        Py_XDECREF(made);
         return NULL;
     }
-    /* The initializer may have changed anything. */
-    if (Py_TYPE(instance) != type || tag_of(type) != tag || self->probed != NULL || !is_plain(self)) {
-        *made = value;
-        return NULL;
-    }
-    PyObject *published;
-    if (property_publish(self, instance, key, how, value, &published) < 0) {
-        Py_DECREF(value);
-        return NULL;
-    }
-    return settle((PyObject *)self, value, published, use->discard);
-}
-
-#endif
-
-static PyObject *
-property_get_with(Property *self, PyObject *instance, const Uses *use)
-{
-    PyTypeObject *type = Py_TYPE(instance);
-    uint32_t tag = tag_of(type);
-    uint32_t how;
-    if (!recall(&self->met, type, &how)) {
-        int found = property_classify(self, type, use->name);
-        if (found < 0) {
-            return NULL;
-        }
-        how = (uint32_t)found;
-        remember(&self->met, type, tag, how);
-    }
-    PyObject *key = how & UNDER_ITS_NAME ? use->name : use->key;
-    PyObject *made = NULL;
-#ifndef Py_GIL_DISABLED
-    if (how & STANDARD && tag != 0 && self->probed == NULL && is_plain(self)) {
-        PyObject *value = property_get_inline(self, instance, key, how, use, &made);
-        if (made == NULL) {
-            return value;
-        }
-        how &= ~(uint32_t)STANDARD;
-    }
-#endif
-    return keep_in_namespace((PyObject *)self, use->definition, instance, how & STANDARD, key, use->discard,
-                             use->function, made);
+    return keep_in_namespace((PyObject *)self, use->definition, instance, how & STANDARD,
+                             how & UNDER_ITS_NAME ? use->name : use->key, use->discard, use->function, made);
 }
 
 static PyObject *
@@ -251,17 +274,31 @@ property_get(Property *self, PyObject *instance, PyObject *owner)
     if (instance == NULL || instance == Py_None) {
         return Py_NewRef(self);
     }
+    PyObject *made = NULL;
 #ifndef Py_GIL_DISABLED
-    if (self->probed == instance && self->prober == PyThreadState_Get()) {
+    if (self->probed == instance && self->prober == &own_place) {
         self->probed = NULL;
         return Py_NewRef(Py_None);
+    }
+    if (has_all(self)) {
+        int how = property_how(self, Py_TYPE(instance), self->attrname);
+        if (how < 0) {
+            return NULL;
+        }
+        if (may_probe(self, how)) {
+            PyObject *value = property_get_inline(self, instance, how, &made);
+            if (made == NULL) {
+                return value;
+            }
+        }
     }
 #endif
     Uses use;
     if (!property_hold(self, &use)) {
+        Py_XDECREF(made);
         return property_reference(self, instance, owner);
     }
-    PyObject *value = property_get_with(self, instance, &use);
+    PyObject *value = property_get_with(self, instance, &use, made);
     property_release(&use);
     return value;
 }
