@@ -15,7 +15,7 @@
      says why nothing in it runs other code.
    - Without one, a value is published by one compare-and-exchange (release) and read by
      one acquire load, so who sees the pointer sees the object behind it. What makes the
-     read safe against `take()` is told at `wait_for_readers`. */
+     read safe against `take()` is told in `_native_base.h`. */
 
 #include "_native_base.h"
 

@@ -32,7 +32,7 @@ static inline int
 write_if_null(PyObject **address, PyObject *new)
 {
     PyObject *expected = NULL;
-    return __atomic_compare_exchange_n(address, &expected, new, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(address, &expected, new, 0, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE);
 }
 #    define LOAD_NUMBER(address) __atomic_load_n((address), __ATOMIC_RELAXED)
 #    define STORE_NUMBER(address, new) __atomic_store_n((address), (new), __ATOMIC_RELAXED)
@@ -169,46 +169,88 @@ call_in_room(PyObject *room, const char *name, PyObject *first, PyObject *second
     return result;
 }
 
-/* Reading a field without a lock: a thread loads the pointer and then takes a reference, and
-   in between, another thread that empties the field could drop the last one. So whoever takes
-   a value out of a field waits, before its reference may be dropped, until no thread is in
-   between any more. All threads have been elsewhere, once all have stopped: a thread stops
-   only where it could also have been switched away from, and the two steps of a read have no
-   such point between them, being a load and an addition. Who loads later finds the new value.
+/* Fields: pointers in an object that threads read while others write, a cell's value above all.
 
-   The interpreter stops all threads to visit its objects, and this is the public way to ask
-   it to. It is what a garbage collection does too, only shorter: it waits for no lock and for
-   no code of the user's, but for a thread to come to the end of a C function. */
+   Reading one without a lock is two steps, to load the pointer and to take a reference, and in
+   between another thread may take the value out and drop the last one. Where there is a GIL,
+   nothing comes in between. Elsewhere `PyMember_GetOne` does both, as for the slots of any
+   instance: it takes a reference only if there still is one, looks whether the field still has
+   the object, and if not looks once more under the object's lock. (That a count can be looked at
+   when its object may be gone is the interpreter's own arrangement, for its slots and dicts.)
+   So two things are asked of a writer:
+
+   - A value is taken out, or replaced, under the object's lock. Two instructions long, it is
+     held across nothing at which a thread could stop; so nobody waits for anybody's code, and a
+     fork finds it free.
+   - The field's own reference is counted as shared. A thread that did not make the object can
+     add to a shared count without the lock only while that is not zero.
+
+   Who fills an empty field needs no lock: one compare-and-exchange, after the reference exists. */
 
 #ifdef Py_GIL_DISABLED
-static int
-visit_no_more(PyObject *Py_UNUSED(object), void *Py_UNUSED(argument))
+static inline void
+hold(PyObject *value)
 {
-    return 0;
+#  if PY_VERSION_HEX >= 0x030E0000
+    PyUnstable_EnableTryIncRef(value);
+    Py_INCREF(value);
+#  else
+    /* 3.13 has no function for it: what Py_INCREF does for a thread that did not make the object. */
+    if (!_Py_IsImmortal(value)) {
+        _Py_atomic_add_ssize(&value->ob_ref_shared, 1 << _Py_REF_SHARED_SHIFT);
+    }
+#  endif
 }
+#else
+#  define hold(value) Py_INCREF(value)
 #endif
-
-static void
-wait_for_readers(void)
-{
-#ifdef Py_GIL_DISABLED
-    PyUnstable_GC_VisitObjects(visit_no_more, NULL);
-#endif
-}
-
-/* The closure of such a field's getset is its offset. */
 
 static inline PyObject **
-field_of(PyObject *self, void *offset)
+field_at(PyObject *self, Py_ssize_t offset)
 {
-    return (PyObject **)((char *)self + (Py_ssize_t)offset);
+    return (PyObject **)((char *)self + offset);
 }
+
+/* Returns a new reference, or NULL without an exception. */
+static inline PyObject *
+field_load(PyObject *self, Py_ssize_t offset)
+{
+#ifdef Py_GIL_DISABLED
+    if (LOAD(field_at(self, offset)) == NULL) {
+        return NULL;
+    }
+    PyMemberDef member = {.name = "", .type = Py_T_OBJECT_EX, .offset = offset};
+    PyObject *value = PyMember_GetOne((char *)self, &member);
+    if (value == NULL) {
+        PyErr_Clear(); /* the AttributeError of a slot emptied meanwhile */
+    }
+    return value;
+#else
+    return Py_XNewRef(*field_at(self, offset));
+#endif
+}
+
+/* Returns what was there: the caller's reference now. */
+static PyObject *
+field_swap(PyObject *self, Py_ssize_t offset, PyObject *value)
+{
+    PyObject *old;
+    if (value != NULL) {
+        hold(value);
+    }
+    Py_BEGIN_CRITICAL_SECTION(self);
+    old = SWAP(field_at(self, offset), value);
+    Py_END_CRITICAL_SECTION();
+    return old;
+}
+
+/* Getters and setters, whose closure is the offset. */
 
 static PyObject *
 field_get(PyObject *self, void *offset)
 {
-    PyObject *value = LOAD(field_of(self, offset));
-    return Py_NewRef(value == NULL ? Py_None : value);
+    PyObject *value = field_load(self, (Py_ssize_t)offset);
+    return value == NULL ? Py_NewRef(Py_None) : value;
 }
 
 static int
@@ -218,10 +260,7 @@ field_set(PyObject *self, PyObject *value, void *offset)
         PyErr_SetString(PyExc_AttributeError, "this attribute cannot be deleted");
         return -1;
     }
-    PyObject *old = SWAP(field_of(self, offset), value == Py_None ? NULL : Py_NewRef(value));
-    if (old != NULL) {
-        wait_for_readers();
-        Py_DECREF(old);
-    }
+    PyObject *old = field_swap(self, (Py_ssize_t)offset, value == Py_None ? NULL : value);
+    Py_XDECREF(old);
     return 0;
 }

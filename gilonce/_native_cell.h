@@ -66,7 +66,7 @@ cell_get_or_init(Cell *self, PyObject *const *args, Py_ssize_t positional, PyObj
         return value;
     }
     Place place = place_of(self);
-    PyObject *discard = Py_XNewRef(LOAD(&self->discard));
+    PyObject *discard = field_load((PyObject *)self, offsetof(Cell, discard));
     value = fill((PyObject *)self, self->kind, &place, discard, args[0], NULL);
     Py_XDECREF(discard);
     return value;
@@ -160,9 +160,14 @@ cell__make_empty(Cell *self, PyObject *Py_UNUSED(ignored))
 static int
 cell_init(Cell *self, PyObject *args, PyObject *kwargs)
 {
-    PyObject *discard = kwargs == NULL ? NULL : PyDict_GetItemString(kwargs, "discard");
-    if (PyTuple_GET_SIZE(args) > 0 || (kwargs != NULL && PyDict_GET_SIZE(kwargs) != (discard != NULL)) ||
-        (discard != NULL && !PyCallable_Check(discard))) {
+    PyObject *name, *discard = NULL;
+    Py_ssize_t position = 0;
+    int is_usual = PyTuple_GET_SIZE(args) == 0;
+    if (kwargs != NULL && PyDict_Next(kwargs, &position, &name, &discard)) {
+        is_usual = is_usual && PyDict_GET_SIZE(kwargs) == 1 && PyCallable_Check(discard) &&
+                   PyUnicode_CompareWithASCIIString(name, "discard") == 0;
+    }
+    if (!is_usual) {
         State *state = state_of(Py_TYPE(self));
         PyObject *init = state == NULL                   ? NULL
                          : state->cell_reference == NULL ? torn_down()
@@ -335,7 +340,7 @@ view_assign(BoundCell *self, PyObject *value)
         }
         break;
     case SLOT:
-        Py_XDECREF(slot_swap(&self->place, value));
+        Py_XDECREF(field_swap(self->place.owner, self->place.offset, value));
         break;
     case VALUES:
     case OWN:

@@ -32,14 +32,14 @@ typedef struct {
 static inline PyObject *
 cell_load(Cell *self)
 {
-    return Py_XNewRef(LOAD(&self->value));
+    return field_load((PyObject *)self, offsetof(Cell, value));
 }
 
 static PyObject *
 cell_publish(Cell *self, PyObject *value, int *written)
 {
     /* The cell's reference exists before the value can be seen. */
-    Py_INCREF(value);
+    hold(value);
     for (;;) {
         if (WRITE_IF_NULL(&self->value, value)) {
             *written = 1;
@@ -58,11 +58,7 @@ cell_publish(Cell *self, PyObject *value, int *written)
 static PyObject *
 cell_clear(Cell *self)
 {
-    PyObject *value = SWAP(&self->value, NULL);
-    if (value != NULL) {
-        wait_for_readers();
-    }
-    return value;
+    return field_swap((PyObject *)self, offsetof(Cell, value), NULL);
 }
 
 /* Dicts. With `str` keys these are atomic: no other code runs in them, and without a GIL
@@ -141,56 +137,30 @@ mapping_publish(PyObject *mapping, PyObject *key, PyObject *value, PyObject **pu
     return written;
 }
 
-/* Slots. `PyMember_GetOne` reads one safely on every build; the writes here follow its
-   protocol: under the instance's lock, the pointer published with release. */
+/* Slots. They are fields too; but who fills one takes the lock, as the interpreter does when it
+   assigns to a slot, for its read of the old value and its write are two. */
 
 static int
 slot_load(const Place *place, PyObject **value)
 {
-#ifdef Py_GIL_DISABLED
-    PyMemberDef member = {
-        .name = "", .type = Py_T_OBJECT_EX, .offset = place->offset,
-    };
-    if (LOAD((PyObject **)((char *)place->owner + place->offset)) == NULL) {
-        *value = NULL;
-        return 0;
-    }
-    *value = PyMember_GetOne((char *)place->owner, &member);
-    if (*value == NULL) {
-        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
-            return -1;
-        }
-        PyErr_Clear();
-    }
-#else
-    *value = Py_XNewRef(*(PyObject **)((char *)place->owner + place->offset));
-#endif
+    *value = field_load(place->owner, place->offset);
     return *value != NULL;
 }
 
 static int
 slot_publish(const Place *place, PyObject *value, PyObject **published)
 {
-    PyObject **address = (PyObject **)((char *)place->owner + place->offset);
+    PyObject **address = field_at(place->owner, place->offset);
     int written;
+    hold(value);
     Py_BEGIN_CRITICAL_SECTION(place->owner);
     written = WRITE_IF_NULL(address, value);
     *published = Py_NewRef(*address);
-    if (written) {
-        Py_INCREF(value);
+    Py_END_CRITICAL_SECTION();
+    if (!written) {
+        Py_DECREF(value);
     }
-    Py_END_CRITICAL_SECTION();
     return written;
-}
-
-static PyObject *
-slot_swap(const Place *place, PyObject *value)
-{
-    PyObject *old;
-    Py_BEGIN_CRITICAL_SECTION(place->owner);
-    old = SWAP((PyObject **)((char *)place->owner + place->offset), Py_XNewRef(value));
-    Py_END_CRITICAL_SECTION();
-    return old;
 }
 
 /* The dict of a class's attributes. */
@@ -250,7 +220,7 @@ place_clear(Kind kind, const Place *place, PyObject **value)
     case VALUES:
         return mapping_clear(place->owner, place->key, value);
     case SLOT:
-        *value = slot_swap(place, NULL);
+        *value = field_swap(place->owner, place->offset, NULL);
         return *value != NULL;
     case OWN:
         break;

@@ -242,11 +242,11 @@ property_hold(Property *self, Uses *use)
         return 0;
     }
     *use = (Uses){
-        .key = Py_XNewRef(LOAD(&self->key)),
-        .function = Py_XNewRef(LOAD(&self->function)),
-        .name = Py_XNewRef(LOAD(&self->attrname)),
-        .definition = Py_XNewRef(LOAD(&self->definition)),
-        .discard = Py_XNewRef(LOAD(&self->discard)),
+        .key = field_load((PyObject *)self, offsetof(Property, key)),
+        .function = field_load((PyObject *)self, offsetof(Property, function)),
+        .name = field_load((PyObject *)self, offsetof(Property, attrname)),
+        .definition = field_load((PyObject *)self, offsetof(Property, definition)),
+        .discard = field_load((PyObject *)self, offsetof(Property, discard)),
     };
     if (use->key == NULL || use->function == NULL || use->name == NULL || !PyUnicode_Check(use->name)) {
         property_release(use);
@@ -389,11 +389,11 @@ static int
 slot_property_set(Property *self, PyObject *instance, PyObject *value)
 {
     if (LOAD(&self->slot) != NULL && LOAD(&self->attrname) != NULL && LOAD(&self->is_async) != Py_True) {
-        Place place = {.owner = instance, .offset = property_offset(self, instance)};
-        if (place.offset < 0) {
+        Py_ssize_t offset = property_offset(self, instance);
+        if (offset < 0) {
             return -1;
         }
-        PyObject *old = slot_swap(&place, value);
+        PyObject *old = field_swap(instance, offset, value);
         if (value != NULL || old != NULL) {
             Py_XDECREF(old);
             return 0;

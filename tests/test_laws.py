@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from support import SURFACES, WATCHDOG, Surface, race, run_threads
+from support import SURFACES, WATCHDOG, Surface, race, run_python, run_threads
 
 THREADS = 8
 
@@ -220,3 +221,35 @@ def test_unbounded_reentry_is_a_recursion_error_and_leaves_the_cell_usable(
         touch()
     forever.clear()
     assert touch() == "value"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_threads_that_take_hinder_neither_a_fork_nor_the_end(gilonce: ModuleType) -> None:
+    """What a thread is in the middle of when it disappears holds nobody up, in the child or at exit."""
+    source = """
+import faulthandler, gc, gilonce, os, signal, threading, warnings
+warnings.simplefilter("ignore")  # of threads, that a fork leaves behind
+faulthandler.dump_traceback_later(50, exit=True)
+class Owner:
+    attribute = gilonce.once_property(lambda _self: [])
+shared, owner = gilonce.GILOnceCell(), Owner()
+def work():
+    while True:
+        shared.get_or_init(list)
+        shared.take()
+        owner.attribute
+        vars(owner).pop("attribute", None)
+for _ in range(2):
+    threading.Thread(target=work, daemon=True).start()
+for _ in range(20):
+    child = os.fork()
+    if not child:
+        signal.alarm(20)  # faulthandler's thread is not in the child
+        shared.take()
+        gc.collect()
+        assert shared.get_or_init(dict) == {} and shared.take() == {}
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+print("fine")
+"""
+    assert run_python(gilonce, "-c", source) == "fine\n"

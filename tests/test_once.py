@@ -1056,3 +1056,23 @@ class Owner:
         assert getattr(owner, name)() == name
     assert vars(owner)[f"{namespace['__name__']}.Owner.method()"] == "first"
     assert set(vars(owner).values()) == {"first", "second"}
+
+
+def test_what_a_function_makes_of_a_function_ends(gilonce: ModuleType) -> None:
+    """Of a function of the module, too."""
+    source = """
+import gc, gilonce, weakref
+def connect():
+    return []
+class Service:
+    def __init__(self):
+        self.connect = gilonce.once(connect)
+        self.connect.owner = self
+        self.connect()
+references = []
+for _ in range(10):
+    references.append(weakref.ref(Service()))
+gc.collect()
+print(sum(reference() is not None for reference in references))
+"""
+    assert run_python(gilonce, "-c", source) == "0\n"
