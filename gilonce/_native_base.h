@@ -169,6 +169,55 @@ call_in_room(PyObject *room, const char *name, PyObject *first, PyObject *second
     return result;
 }
 
+/* Sharing. Every call takes a reference to what is called, and threads that call one object
+   contend for its count. The interpreter spares its own top-level functions that, and by the
+   same rule we spare what stands at the top level: a nested function is the one whose end is
+   awaited, and so is what a function makes. */
+
+#ifdef Py_GIL_DISABLED
+/* Whether the body of a module or class is what makes an object: code that runs once. */
+static int
+is_made_at_top_level(State *state)
+{
+    int found = 0;
+    PyFrameObject *frame = PyEval_GetFrame();
+    Py_XINCREF(frame);
+    while (frame != NULL) {
+        PyObject *names = PyFrame_GetGlobals(frame);
+        PyCodeObject *code = PyFrame_GetCode(frame);
+        int is_ours = names == state->once_room;
+        found = !is_ours && !(code->co_flags & (CO_OPTIMIZED | CO_NESTED));
+        PyFrameObject *back = is_ours ? PyFrame_GetBack(frame) : NULL;
+        Py_DECREF(code);
+        Py_DECREF(names);
+        Py_SETREF(frame, back);
+    }
+    PyErr_Clear(); /* no memory for a frame: then it is not shared */
+    return found;
+}
+#endif
+
+/* Share an object that nobody else has seen yet. */
+static inline void
+share(State *state, PyObject *object)
+{
+#ifdef Py_GIL_DISABLED
+    if (is_made_at_top_level(state)) {
+#  if PY_VERSION_HEX >= 0x030E0000
+        (void)PyUnstable_Object_EnableDeferredRefcount(object);
+#  else
+        /* 3.13 has no function for it: it makes its own top-level functions immortal when the
+           first thread starts, and immortal objects are told by these fields. */
+        object->ob_ref_local = _Py_IMMORTAL_REFCNT_LOCAL;
+        object->ob_ref_shared = 0;
+#  endif
+    }
+#else
+    (void)state;
+    (void)object;
+#endif
+}
+
 /* Fields: pointers in an object that threads read while others write, a cell's value above all.
 
    Reading one without a lock is two steps, to load the pointer and to take a reference, and in

@@ -183,6 +183,15 @@ cell_init(Cell *self, PyObject *args, PyObject *kwargs)
         PyObject *value = cell_clear(self); /* initialized again */
         Py_XDECREF(value);
     }
+#ifdef Py_GIL_DISABLED
+    else if (Py_REFCNT(self) == 1) {
+        State *state = state_of(Py_TYPE(self));
+        if (state == NULL) {
+            return -1;
+        }
+        share(state, (PyObject *)self);
+    }
+#endif
     return field_set((PyObject *)self, discard == NULL ? Py_None : discard, (void *)offsetof(Cell, discard));
 }
 

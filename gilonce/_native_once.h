@@ -149,51 +149,6 @@ once_descr_get(Once *self, PyObject *instance, PyObject *owner)
     return state == NULL ? NULL : bound_new(state, (PyObject *)self, instance);
 }
 
-#ifdef Py_GIL_DISABLED
-/* Whether the body of a module or class is what calls `@once`: code that runs once. */
-static int
-is_made_at_top_level(State *state)
-{
-    int found = 0;
-    PyFrameObject *frame = PyEval_GetFrame();
-    Py_XINCREF(frame);
-    while (frame != NULL) {
-        PyObject *names = PyFrame_GetGlobals(frame);
-        PyCodeObject *code = PyFrame_GetCode(frame);
-        int is_ours = names == state->once_room;
-        found = !is_ours && !(code->co_flags & (CO_OPTIMIZED | CO_NESTED));
-        PyFrameObject *back = is_ours ? PyFrame_GetBack(frame) : NULL;
-        Py_DECREF(code);
-        Py_DECREF(names);
-        Py_SETREF(frame, back);
-    }
-    PyErr_Clear(); /* no memory for a frame: then it is not shared */
-    return found;
-}
-
-/* Every call takes a reference to what is called, and threads that call one object contend
-   for its count. The interpreter spares its own top-level functions that, and by the same
-   rule we spare theirs: a nested function is the one whose end is awaited, and so is what
-   a function makes of a top-level one. */
-static void
-share(State *state, Once *self)
-{
-    if (!PyFunction_Check(self->function) ||
-        ((PyCodeObject *)PyFunction_GET_CODE(self->function))->co_flags & CO_NESTED || !is_made_at_top_level(state)) {
-        return;
-    }
-#  if PY_VERSION_HEX >= 0x030E0000
-    (void)PyUnstable_Object_EnableDeferredRefcount((PyObject *)self);
-#  else
-    /* 3.13 has no function for it: it makes its own top-level functions immortal when the
-       first thread starts, and immortal objects are told by these fields. Nobody else has
-       seen the object yet. */
-    ((PyObject *)self)->ob_ref_local = _Py_IMMORTAL_REFCNT_LOCAL;
-    ((PyObject *)self)->ob_ref_shared = 0;
-#  endif
-}
-#endif
-
 static PyObject *
 once_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -256,9 +211,9 @@ once_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     Py_DECREF(is_async);
     Py_DECREF(examined);
-#ifdef Py_GIL_DISABLED
-    share(state, self);
-#endif
+    if (PyFunction_Check(wrapped) && !(((PyCodeObject *)PyFunction_GET_CODE(wrapped))->co_flags & CO_NESTED)) {
+        share(state, (PyObject *)self);
+    }
     return (PyObject *)self;
 error:
     Py_XDECREF(self);
