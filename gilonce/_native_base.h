@@ -175,7 +175,7 @@ call_in_room(PyObject *room, const char *name, PyObject *first, PyObject *second
    awaited, and so is what a function makes. */
 
 #ifdef Py_GIL_DISABLED
-/* Whether the body of a module or class is what makes an object: code that runs once. */
+/* Whether the body of a module, or of a class in that, is what makes an object: code that runs once. */
 static int
 is_made_at_top_level(State *state)
 {
@@ -186,8 +186,9 @@ is_made_at_top_level(State *state)
         PyObject *names = PyFrame_GetGlobals(frame);
         PyCodeObject *code = PyFrame_GetCode(frame);
         int is_ours = names == state->once_room;
-        found = !is_ours && !(code->co_flags & (CO_OPTIMIZED | CO_NESTED));
-        PyFrameObject *back = is_ours ? PyFrame_GetBack(frame) : NULL;
+        int is_body = !(code->co_flags & CO_OPTIMIZED);
+        found = is_body && PyUnicode_CompareWithASCIIString(code->co_name, "<module>") == 0;
+        PyFrameObject *back = is_ours || (is_body && !found) ? PyFrame_GetBack(frame) : NULL;
         Py_DECREF(code);
         Py_DECREF(names);
         Py_SETREF(frame, back);

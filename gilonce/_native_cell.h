@@ -164,7 +164,7 @@ cell_init(Cell *self, PyObject *args, PyObject *kwargs)
     Py_ssize_t position = 0;
     int is_usual = PyTuple_GET_SIZE(args) == 0;
     if (kwargs != NULL && PyDict_Next(kwargs, &position, &name, &discard)) {
-        is_usual = is_usual && PyDict_GET_SIZE(kwargs) == 1 && PyCallable_Check(discard) &&
+        is_usual = is_usual && PyDict_GET_SIZE(kwargs) == 1 && PyCallable_Check(discard) && PyUnicode_Check(name) &&
                    PyUnicode_CompareWithASCIIString(name, "discard") == 0;
     }
     if (!is_usual) {

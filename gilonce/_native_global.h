@@ -50,7 +50,13 @@ proxy_getattro(PyObject *self, PyObject *name)
     while (base->tp_getattro == proxy_getattro) {
         base = base->tp_base;
     }
-    return base->tp_getattro(self, name);
+    /* What it asks of the real object it asks of a proxy, if that is one. */
+    if (Py_EnterRecursiveCall(" while getting an attribute")) {
+        return NULL;
+    }
+    PyObject *value = base->tp_getattro(self, name);
+    Py_LeaveRecursiveCall();
+    return value;
 }
 
 /* What the reference's `__init__` does. wrapt keeps a `_self_` attribute in the proxy like any other. */

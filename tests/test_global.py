@@ -664,6 +664,8 @@ def test_a_proxy_that_leads_to_itself_is_a_recursion(gilonce: ModuleType) -> Non
         for _ in range(3):
             with pytest.raises(RecursionError):
                 proxy.attribute
+            with pytest.raises(RecursionError):
+                proxy.__class__
 
 
 def test_the_type_of_a_proxy_can_be_derived_from(gilonce: ModuleType) -> None:

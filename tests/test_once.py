@@ -1070,8 +1070,19 @@ class Service:
         self.connect.owner = self
         self.connect()
 references = []
+class Value:
+    pass
+def make():
+    return Value()
+def get():
+    class Local:
+        get = staticmethod(gilonce.once(make))
+        cell = gilonce.GILOnceCell()
+    Local.cell.set(Value())
+    return [weakref.ref(Local.get()), weakref.ref(Local.cell.get())]
 for _ in range(10):
     references.append(weakref.ref(Service()))
+    references.extend(get())
 gc.collect()
 print(sum(reference() is not None for reference in references))
 """
