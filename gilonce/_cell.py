@@ -187,8 +187,10 @@ class GILOnceCell:
         """
         check_initializer(initializer)
         value = self._load()
-        if value is not EMPTY:
-            return value
+        return self._fill(initializer) if value is EMPTY else value
+
+    def _fill(self, initializer: Callable[[], Any]) -> Any:
+        """Return what is published after `initializer` ran. Other cells than this one have other ways."""
         value = initializer()
         published, _ = self._publish(value)
         if published is not value and self._discard is not None:
@@ -224,8 +226,10 @@ class GILOnceCell:
         """
         check_initializer(initializer)
         value = self._load()
-        if value is not EMPTY:
-            return value
+        return await self._afill(initializer) if value is EMPTY else value
+
+    async def _afill(self, initializer: Callable[[], Awaitable[Any]]) -> Any:
+        """Do as `_fill`, awaiting what `initializer` returns."""
         value = await initializer()
         published, _ = self._publish(value)
         if published is not value and self._discard is not None:
@@ -263,11 +267,14 @@ class GILOnceCell:
         """
         published, written = self._publish(value)
         if not written:
-            raise AlreadySetError(
-                f"{self._name()} already holds a {type(published).__name__!r} object: read it with get(), "
-                "or empty the cell with take() first; the rejected object is this error's .value",
-                value,
-            )
+            raise self._rejection(published, value)
+
+    def _rejection(self, published: object, value: object) -> AlreadySetError:
+        return AlreadySetError(
+            f"{self._name()} already holds a {type(published).__name__!r} object: read it with get(), "
+            "or empty the cell with take() first; the rejected object is this error's .value",
+            value,
+        )
 
     def take(self, default: Any = None) -> Any:
         """Empty the cell and return what it held, or `default` if it was empty.
@@ -364,9 +371,9 @@ class GILOnceCell:
         from copy import deepcopy
 
         copied = memo[id(self)] = type(self).__new__(type(self))
-        # `discard` stays: a copy of a method of a pool would close into a copy of the pool.
-        discard, held, attributes = self.__getstate__()
-        copied.__setstate__((discard, deepcopy(held, memo), deepcopy(attributes, memo)))
+        # What it was made with stays: a copy of a method of a pool would close into a copy of the pool.
+        settings, held, attributes = self.__getstate__()
+        copied.__setstate__((settings, deepcopy(held, memo), deepcopy(attributes, memo)))
         return copied
 
 

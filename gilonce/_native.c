@@ -377,6 +377,7 @@ native_clear(PyObject *module)
     Py_CLEAR(state->once_type);
     Py_CLEAR(state->once_method_type);
     Py_CLEAR(state->bound_type);
+    Py_CLEAR(state->fill);
     Py_CLEAR(state->self_origin);
     Py_CLEAR(state->nothing);
     return 0;
@@ -392,9 +393,10 @@ static int
 native_exec(PyObject *module)
 {
     State *state = PyModule_GetState(module);
+    state->fill = PyUnicode_InternFromString("_fill");
     state->self_origin = PyUnicode_InternFromString("_self_origin");
     state->nothing = PyTuple_Pack(1, Py_None);
-    return state->self_origin == NULL || state->nothing == NULL ? -1 : 0;
+    return state->fill == NULL || state->self_origin == NULL || state->nothing == NULL ? -1 : 0;
 }
 
 static PyModuleDef_Slot native_slots[] = {

@@ -96,6 +96,7 @@ typedef struct {
     PyTypeObject *once_method_type;
     PyTypeObject *bound_type;
     /* Strings, and what wrapt's proxies are initialized with. */
+    PyObject *fill;
     PyObject *self_origin;
     PyObject *nothing;
 } State;

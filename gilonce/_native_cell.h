@@ -55,6 +55,17 @@ cell_is_set(Cell *self, PyObject *const *args, Py_ssize_t positional, PyObject *
     return PyBool_FromLong(found);
 }
 
+/* The race: what `get_or_init` does after it found the cell empty. */
+static PyObject *
+cell__fill(Cell *self, PyObject *initializer)
+{
+    Place place = place_of(self);
+    PyObject *discard = field_load((PyObject *)self, offsetof(Cell, discard));
+    PyObject *value = fill((PyObject *)self, self->kind, &place, discard, initializer, NULL);
+    Py_XDECREF(discard);
+    return value;
+}
+
 static PyObject *
 cell_get_or_init(Cell *self, PyObject *const *args, Py_ssize_t positional, PyObject *kwnames)
 {
@@ -65,11 +76,12 @@ cell_get_or_init(Cell *self, PyObject *const *args, Py_ssize_t positional, PyObj
     if (cell_load_any(self, &value) != 0) {
         return value;
     }
-    Place place = place_of(self);
-    PyObject *discard = field_load((PyObject *)self, offsetof(Cell, discard));
-    value = fill((PyObject *)self, self->kind, &place, discard, args[0], NULL);
-    Py_XDECREF(discard);
-    return value;
+    State *state = state_of(Py_TYPE(self));
+    if (state == NULL || Py_TYPE(self) == state->cell_type) {
+        return state == NULL ? NULL : cell__fill(self, args[0]);
+    }
+    /* A view, or another kind of cell, which may have another way. */
+    return state->fill == NULL ? torn_down() : PyObject_CallMethodOneArg((PyObject *)self, state->fill, args[0]);
 }
 
 static PyObject *
@@ -247,6 +259,7 @@ static PyMethodDef cell_methods[] = {
     {"get_or_init", FAST(cell_get_or_init), "get_or_init($self, initializer, /)\n--\n\n"},
     {"set", FAST(cell_set), "set($self, value, /)\n--\n\n"},
     {"take", FAST(cell_take), "take($self, default=None)\n--\n\n"},
+    {"_fill", (PyCFunction)(void (*)(void))cell__fill, METH_O, NULL},
     {"_load", (PyCFunction)(void (*)(void))cell__load, METH_NOARGS, NULL},
     {"_publish", (PyCFunction)(void (*)(void))cell__publish, METH_O, NULL},
     {"_clear", (PyCFunction)(void (*)(void))cell__clear, METH_NOARGS, NULL},
