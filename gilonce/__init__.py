@@ -8,7 +8,12 @@ from ._property import once_property
 
 __all__ = [
     "AlreadySetError",
+    "Cell",
+    "DeadlockError",
     "GILOnceCell",
+    "OnceLock",
+    "ProcessOnceCell",
+    "ThreadOnceCell",
     "__implementation__",
     "__version__",
     "lazy_global",
@@ -17,3 +22,26 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+#: Which room has the names that not everybody needs: it is imported when one is first asked for.
+_ROOMS = {
+    "Cell": "_protocol",
+    "DeadlockError": "_waits",
+    "OnceLock": "_lock",
+    "ProcessOnceCell": "_per_process",
+    "ThreadOnceCell": "_per_thread",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _ROOMS.keys())

@@ -36,6 +36,9 @@ class Definition:
 
     __slots__ = ("advice", "claims", "discard", "key", "what")
 
+    #: Whether its cells are `GILOnceCell`s; what others do on an empty cell is not in C.
+    races = True
+
     def __init__(self, function: object, discard: Discard, advice: str) -> None:
         self.discard = discard
         self.advice = advice
@@ -49,11 +52,21 @@ class Definition:
         #: The claims on slots; see `SlotCell`.
         self.claims: dict[int, Claim] = {}
 
-    def cell_of(self, owner: object) -> BoundCell:
+    def make_cell(self) -> Any:
+        """Return a new cell, of the kind that the cells of this definition are."""
+        return GILOnceCell(discard=self.discard)
+
+    def cell_of(self, owner: object) -> Any:
         """Return the cell of an instance or, if `owner` is a class, of that class."""
         if isinstance(owner, type):
-            return DictCell(self, self.values_of(owner), self.key)
+            return self._dict_cell(owner, self.values_of(owner), self.key)
         return self.cell_in_dict(owner, self.key)
+
+    def find(self, owner: object) -> Any:
+        """Return the value that `cell_of(owner)` holds, or `EMPTY`, without making a cell."""
+        if isinstance(owner, type):
+            return self.values_of(owner).get(self.key, EMPTY)
+        return self.namespace_of(owner).get(self.key, EMPTY)
 
     def values_of(self, cls: type) -> ClassValues:
         """Return the dict in which `cls` keeps its own values."""
@@ -61,7 +74,14 @@ class Definition:
 
     def cell_in_dict(self, instance: object, key: str) -> BoundCell:
         """Return the cell that `instance` has in its `__dict__` under `key`."""
-        return DictCell(self, self.namespace_of(instance), key)
+        return self._dict_cell(instance, self.namespace_of(instance), key)
+
+    def cell_in_slot(self, instance: object, member: Any) -> BoundCell:
+        """Return the cell that `instance` has in the slot whose descriptor is `member`."""
+        return SlotCell(self, instance, member)
+
+    def _dict_cell(self, owner: object, namespace: Any, key: str) -> BoundCell:
+        return DictCell(self, namespace, key)
 
     def namespace_of(self, instance: object) -> Any:
         """Return the `__dict__` of `instance`; raise TypeError if it has none that can be written."""
@@ -110,11 +130,11 @@ class BoundCell(GILOnceCell):
         """Return whether `other` is a view of the same value."""
         raise NotImplementedError
 
-    def _standalone(self) -> GILOnceCell:
-        cell = GILOnceCell(discard=self._discard)
+    def _standalone(self) -> Any:
+        cell = self._definition.make_cell()
         value = self._load()
         if value is not EMPTY:
-            cell._publish(value)
+            cell.set(value)
         return cell
 
     def __repr__(self) -> str:
@@ -124,11 +144,9 @@ class BoundCell(GILOnceCell):
         return self._standalone().__reduce_ex__(protocol)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        standalone = self._standalone()
-        # Copies are remembered by the `id` of the original, which must not be reused. This
-        # is where the copy module itself keeps such temporary objects alive.
-        memo.setdefault(id(memo), []).append(standalone)
-        return standalone.__deepcopy__(memo)
+        from copy import deepcopy
+
+        return deepcopy(self._standalone(), memo)
 
     def assign(self, value: Any) -> None:
         """Write `value` whether or not there is one already: an assignment by the user."""

@@ -226,10 +226,8 @@ class GILOnceCell:
         """
         check_initializer(initializer)
         value = self._load()
-        return await self._afill(initializer) if value is EMPTY else value
-
-    async def _afill(self, initializer: Callable[[], Awaitable[Any]]) -> Any:
-        """Do as `_fill`, awaiting what `initializer` returns."""
+        if value is not EMPTY:
+            return value
         value = await initializer()
         published, _ = self._publish(value)
         if published is not value and self._discard is not None:
@@ -354,10 +352,13 @@ class GILOnceCell:
     # `deepcopy`, what pickle makes of it for pickle. The value comes after the new cell
     # exists, because it may refer to that cell.
 
-    def __getstate__(self) -> tuple[Any, ...]:
+    def _state(self) -> tuple[Any, ...]:
         value = self._load()
         held = () if value is EMPTY else (value,)
         return self._discard, held, getattr(self, "__dict__", None)
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self._state()
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self._discard, held, attributes = state
@@ -372,7 +373,7 @@ class GILOnceCell:
 
         copied = memo[id(self)] = type(self).__new__(type(self))
         # What it was made with stays: a copy of a method of a pool would close into a copy of the pool.
-        settings, held, attributes = self.__getstate__()
+        settings, held, attributes = self._state()
         copied.__setstate__((settings, deepcopy(held, memo), deepcopy(attributes, memo)))
         return copied
 

@@ -30,6 +30,7 @@ def lazy_global(
     interface: type | None = None,
     reify: bool = True,
     discard: Discard = None,
+    cell: Callable[[], Any] | None = None,
 ) -> Any:
     """Return a proxy for the object that `factory` makes, which runs on the first touch.
 
@@ -50,6 +51,10 @@ def lazy_global(
             that is a class (and says something: `object` does not); else it has all.
         reify: whether to put the real object in the place of the name.
         discard: called with an object that lost the race; see `GILOnceCell`.
+        cell: makes the cell that keeps the object, where it is to be another than
+            `GILOnceCell`: `OnceLock`, `functools.partial(OnceLock, timeout=30)`,
+            `ThreadOnceCell`, `ProcessOnceCell`, or your own (see `Cell`). If it is not
+            `final`, nothing is put in the place of the name, and each use of the proxy asks the cell.
 
     Returns:
         A proxy, built on wrapt's. `proxy.__wrapped__` is the real object,
@@ -57,7 +62,7 @@ def lazy_global(
 
     Raises:
         TypeError: `factory` is not callable, or is a coroutine function; `interface` is
-            not a class.
+            not a class; `cell` makes none, or is given together with `discard`.
         RuntimeError: at a touch, from an AttributeError of the factory, which must not be
             taken for a missing attribute.
         BaseException: at a touch, what else the factory raised; the next touch tries again.
@@ -81,8 +86,15 @@ def lazy_global(
     # By `type()`, for in Python 3.10 `isinstance(list[int], type)` is true.
     if interface is not None and not issubclass(type(interface), type):
         raise TypeError(f"lazy_global(interface=...) takes a class, not {interface!r}")
-    if discard is not None:
+    if cell is not None:
+        from ._chosen import choose
+
+        its_cell = choose(cell, discard, "lazy_global")
+    elif discard is None:
+        its_cell = GILOnceCell()
+    else:
         check_discard(discard, "lazy_global")
+        its_cell = GILOnceCell(discard=discard)
     namespace = None
     if reify:
         # A function's frame is told by its code, for to ask for its locals would copy
@@ -92,4 +104,8 @@ def lazy_global(
             namespace = frame.f_globals
     # `get` alone is the faster way, once it is there.
     make_proxy = _make_proxy.get() or _make_proxy.import_attr(f"{__package__}._proxy", "make_proxy")
-    return make_proxy(factory, interface, GILOnceCell() if discard is None else GILOnceCell(discard=discard), namespace)
+    if not its_cell.final:
+        from ._asking import make_asking_proxy
+
+        return make_asking_proxy(factory, interface, its_cell)
+    return make_proxy(factory, interface, its_cell, namespace)

@@ -265,6 +265,9 @@ take_proxy(PyObject *module, PyObject *cls)
 static PyMethodDef coroutine_function = {
     "is_coroutine_function", native_is_coroutine_function, METH_O, NULL,
 };
+static PyMethodDef keep_for_ever = {
+    "keep_for_ever", native_keep_for_ever, METH_O, NULL,
+};
 static PyMethodDef make_proxy = {
     "make_proxy", (PyCFunction)(void (*)(void))native_make_proxy, METH_FASTCALL, NULL,
 };
@@ -291,6 +294,10 @@ take_function(PyObject *reference)
         Py_XDECREF(annotation);
         Py_XDECREF(known);
         Py_XDECREF(all);
+    }
+    else if (PyUnicode_CompareWithASCIIString(name, keep_for_ever.ml_name) == 0) {
+        function = &keep_for_ever;
+        bound = PyTuple_Pack(1, reference);
     }
     else {
         return PyErr_Format(PyExc_LookupError, "nothing in C takes the place of %U()", name);

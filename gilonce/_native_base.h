@@ -160,12 +160,13 @@ call_reference(PyObject *reference, const char *name, PyObject *self, PyObject *
     return result;
 }
 
-/* Call what a room of the reference calls `name`, with one or two arguments. */
+/* Call what a room of the reference calls `name`, with one to four arguments; NULL ends them. */
 static PyObject *
-call_in_room(PyObject *room, const char *name, PyObject *first, PyObject *second)
+call_in_room(PyObject *room, const char *name, PyObject *first, PyObject *second, PyObject *third, PyObject *fourth)
 {
     PyObject *callable = room == NULL ? torn_down() : PyMapping_GetItemString(room, name);
-    PyObject *result = callable == NULL ? NULL : PyObject_CallFunctionObjArgs(callable, first, second, NULL);
+    PyObject *result =
+        callable == NULL ? NULL : PyObject_CallFunctionObjArgs(callable, first, second, third, fourth, NULL);
     Py_XDECREF(callable);
     return result;
 }

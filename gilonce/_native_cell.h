@@ -289,6 +289,14 @@ static PyType_Slot cell_slots[] = {
     {0, NULL},
 };
 
+/* For `ProcessOnceCell`: one reference too many, and nothing ever finalizes the object. */
+static PyObject *
+native_keep_for_ever(PyObject *Py_UNUSED(bound), PyObject *value)
+{
+    (void)Py_NewRef(value);
+    Py_RETURN_NONE;
+}
+
 /* The cells whose place is elsewhere. Each is a view, made by the reference's code. */
 
 static int

@@ -1,6 +1,14 @@
 /* @once. */
 
-enum { NEEDS_OWNER = 1, MAY_TAKE_OWNER = 2, IS_ASYNC = 4, BINDS_TO_INSTANCE = 8, BINDS_TO_CLASS = 16 };
+enum {
+    NEEDS_OWNER = 1,
+    MAY_TAKE_OWNER = 2,
+    IS_ASYNC = 4,
+    BINDS_TO_INSTANCE = 8,
+    BINDS_TO_CLASS = 16,
+    IS_CHOSEN = 32, /* its cells are others than a cell that races, and are asked where there is no value */
+    IS_FOREIGN = 64, /* the value of its cell is not where ours have it */
+};
 
 typedef struct {
     PyObject_HEAD
@@ -11,6 +19,7 @@ typedef struct {
     PyObject *definition;
     PyObject *key;
     PyObject *discard;
+    PyObject *makes; /* what makes the chosen cells */
     PyObject *dict;
     PyObject *weakrefs;
     int flags;
@@ -26,10 +35,13 @@ once_define(Once *self)
     }
     if (LOAD(&self->definition) == NULL) {
         State *state = state_of(Py_TYPE(self));
-        PyObject *none_or_discard = self->discard == NULL ? Py_None : self->discard;
-        PyObject *definition =
-            state == NULL ? NULL
-                          : call_in_room(state->once_room, "define", self->function, none_or_discard);
+        PyObject *discard = self->discard == NULL ? Py_None : self->discard;
+        PyObject *makes = self->makes == NULL ? Py_None : self->makes;
+        PyObject *made = self->makes == NULL ? Py_NewRef(Py_None) : PyObject_CallNoArgs(self->makes);
+        PyObject *definition = state == NULL || made == NULL
+                                   ? NULL
+                                   : call_in_room(state->once_room, "define", self->function, discard, makes, made);
+        Py_XDECREF(made);
         if (definition == NULL) {
             return -1;
         }
@@ -47,6 +59,12 @@ once_define(Once *self)
     return 0;
 }
 
+static PyObject *
+once_ask_for(Once *self, PyObject *owner)
+{
+    return call_method((PyObject *)self, "_ask_for", owner);
+}
+
 /* The value of a class. */
 static PyObject *
 once_of_class(Once *self, PyObject *owner)
@@ -56,7 +74,12 @@ once_of_class(Once *self, PyObject *owner)
         return NULL;
     }
     Place place = {.owner = values, .key = self->key};
-    PyObject *value = load_or_fill((PyObject *)self, VALUES, &place, self->discard, self->function, owner);
+    PyObject *value;
+    if (place_load(VALUES, &place, &value) == 0) {
+        value = self->flags & IS_CHOSEN
+                    ? once_ask_for(self, owner)
+                    : fill((PyObject *)self, VALUES, &place, self->discard, self->function, owner);
+    }
     Py_DECREF(values);
     return value;
 }
@@ -106,7 +129,10 @@ once_of(Once *self, PyObject *owner)
         return once_of_class(self, owner);
     }
     PyObject *value;
-    return attribute_load(owner, self->key, &value) != 0 ? value : once_fill_instance(self, owner);
+    if (attribute_load(owner, self->key, &value) != 0) {
+        return value;
+    }
+    return self->flags & IS_CHOSEN ? once_ask_for(self, owner) : once_fill_instance(self, owner);
 }
 
 static PyObject *
@@ -118,9 +144,12 @@ once_vectorcall(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *kw
     if (kwnames == NULL && !(flags & IS_ASYNC)) {
         if (count == 0 && !(flags & NEEDS_OWNER)) {
             Cell *cell = (Cell *)self->cell;
-            PyObject *value = cell_load(cell);
+            PyObject *value = flags & IS_FOREIGN ? NULL : cell_load(cell);
             if (value != NULL) {
                 return value;
+            }
+            if (flags & IS_CHOSEN) {
+                return call_method(self->cell, "get_or_init", self->function);
             }
             Place place = {.owner = (PyObject *)cell};
             return fill(op, OWN, &place, self->discard, self->function, NULL);
@@ -149,34 +178,52 @@ once_descr_get(Once *self, PyObject *instance, PyObject *owner)
     return state == NULL ? NULL : bound_new(state, (PyObject *)self, instance);
 }
 
+/* Whether the cells of `type` have their value in the cell, and read it as ours do. */
+static int
+reads_like_ours(State *state, PyTypeObject *type)
+{
+    PyObject *method, *ours = NULL;
+    if (!PyType_IsSubtype(type, state->cell_type)) {
+        return 0;
+    }
+    int found = type_lookup_string(type, "get_or_init", &method);
+    if (found > 0) {
+        found = type_lookup_string(state->cell_type, "get_or_init", &ours);
+        found = found > 0 ? method == ours : found;
+        Py_DECREF(method);
+        Py_XDECREF(ours);
+    }
+    return found;
+}
+
 static PyObject *
 once_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    PyObject *function, *discard;
+    PyObject *function, *discard, *makes;
     PyObject *wrapped = NULL;
     const char *binds_to;
     int needs_owner, may_take_owner;
-    static char *names[] = {"function", "discard", NULL};
+    static char *names[] = {"function", "discard", "cell", NULL};
     State *state = state_of(type);
-    if (state == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "OO:Once", names, &function, &discard)) {
+    if (state == NULL || !PyArg_ParseTupleAndKeywords(args, kwargs, "OOO:Once", names, &function, &discard, &makes)) {
         return NULL;
     }
-    PyObject *examined = call_in_room(state->once_room, "examine", function, NULL);
+    PyObject *examined = call_in_room(state->once_room, "examine", function, NULL, NULL, NULL);
     if (examined == NULL) {
         return NULL;
     }
     Once *self = NULL;
-    Cell *cell = NULL;
+    PyObject *cell = NULL;
     PyObject *is_async = NULL;
     if (!PyArg_ParseTuple(examined, "Ospp", &wrapped, &binds_to, &needs_owner, &may_take_owner)) {
         goto error;
     }
-    is_async = call_in_room(state->once_room, "is_coroutine_function", wrapped, NULL);
+    is_async = call_in_room(state->once_room, "is_coroutine_function", wrapped, NULL, NULL, NULL);
     if (is_async == NULL) {
         goto error;
     }
     int flags = (needs_owner ? NEEDS_OWNER : 0) | (may_take_owner ? MAY_TAKE_OWNER : 0) |
-                (is_async == Py_True ? IS_ASYNC : 0);
+                (is_async == Py_True ? IS_ASYNC : 0) | (makes == Py_None ? 0 : IS_CHOSEN);
     if (strcmp(binds_to, "instance") == 0) {
         flags |= BINDS_TO_INSTANCE;
     }
@@ -189,11 +236,20 @@ once_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     /* Whole from the moment that the collector can see it. */
     if (!needs_owner) {
-        cell = (Cell *)state->cell_type->tp_alloc(state->cell_type, 0);
+        cell = makes == Py_None ? state->cell_type->tp_alloc(state->cell_type, 0) : PyObject_CallNoArgs(makes);
         if (cell == NULL) {
             goto error;
         }
-        cell->discard = discard == Py_None ? NULL : Py_NewRef(discard);
+        if (makes == Py_None) {
+            ((Cell *)cell)->discard = discard == Py_None ? NULL : Py_NewRef(discard);
+        }
+        else {
+            int where = reads_like_ours(state, Py_TYPE(cell));
+            if (where < 0) {
+                goto error;
+            }
+            flags |= where ? 0 : IS_FOREIGN;
+        }
     }
     self = (Once *)type->tp_alloc(type, 0);
     if (self == NULL) {
@@ -203,7 +259,8 @@ once_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->flags = flags;
     self->function = Py_NewRef(wrapped);
     self->discard = discard == Py_None ? NULL : Py_NewRef(discard);
-    self->cell = (PyObject *)cell;
+    self->makes = makes == Py_None ? NULL : Py_NewRef(makes);
+    self->cell = cell;
     cell = NULL;
     /* At once, for which definition has which key depends on the order in which they are made. */
     if (may_take_owner && once_define(self) < 0) {
@@ -231,6 +288,7 @@ once_traverse(Once *self, visitproc visit, void *arg)
     Py_VISIT(self->cell);
     Py_VISIT(self->definition);
     Py_VISIT(self->discard);
+    Py_VISIT(self->makes);
     Py_VISIT(self->dict);
     return 0;
 }
@@ -258,6 +316,7 @@ once_dealloc(Once *self)
     Py_CLEAR(self->definition);
     Py_CLEAR(self->key);
     Py_CLEAR(self->discard);
+    Py_CLEAR(self->makes);
     Py_CLEAR(self->dict);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);

@@ -248,7 +248,7 @@ settle(PyObject *self, PyObject *value, PyObject *published, PyObject *discard)
 {
     if (published != value && discard != NULL) {
         State *state = state_of(Py_TYPE(self));
-        PyObject *ignored = state == NULL ? NULL : call_in_room(state->cell_room, "dispose", discard, value);
+        PyObject *ignored = state == NULL ? NULL : call_in_room(state->cell_room, "dispose", discard, value, NULL, NULL);
         if (ignored == NULL) {
             PyErr_WriteUnraisable(discard);
         }

@@ -360,6 +360,20 @@ slot_property_get_with(Property *self, PyObject *instance, const Uses *use)
     return publish((PyObject *)self, SLOT, &place, use->discard, value);
 }
 
+/* Read a slot that only the reference can fill. */
+static PyObject *
+slot_property_look(Property *self, PyObject *instance, PyObject *owner)
+{
+    if (LOAD(&self->slot) != NULL && LOAD(&self->attrname) != NULL && LOAD(&self->is_async) != Py_True) {
+        Place place = {.owner = instance, .offset = property_offset(self, instance)};
+        PyObject *value;
+        if (place.offset < 0 || slot_load(&place, &value) != 0) {
+            return place.offset < 0 ? NULL : value;
+        }
+    }
+    return property_reference(self, instance, owner);
+}
+
 static PyObject *
 slot_property_get(Property *self, PyObject *instance, PyObject *owner)
 {
@@ -378,7 +392,7 @@ slot_property_get(Property *self, PyObject *instance, PyObject *owner)
 #endif
     Uses use;
     if (LOAD(&self->slot) == NULL || !property_hold(self, &use)) {
-        return property_reference(self, instance, owner);
+        return slot_property_look(self, instance, owner);
     }
     PyObject *value = slot_property_get_with(self, instance, &use);
     property_release(&use);
@@ -428,8 +442,15 @@ property_set_definition(Property *self, PyObject *definition, void *offset)
     if (definition == NULL) {
         return field_set((PyObject *)self, NULL, offset);
     }
-    if (definition_fields(definition, &key, &discard) < 0) {
+    PyObject *races = PyObject_GetAttrString(definition, "races");
+    int is_chosen = races == NULL ? -1 : !PyObject_IsTrue(races);
+    Py_XDECREF(races);
+    if (is_chosen < 0 || definition_fields(definition, &key, &discard) < 0) {
         return -1;
+    }
+    if (is_chosen) {
+        /* Without a key here, the reference is asked for whatever there is no value of. */
+        Py_SETREF(key, Py_NewRef(Py_None));
     }
     (void)field_set((PyObject *)self, discard == NULL ? Py_None : discard, (void *)offsetof(Property, discard));
     (void)field_set((PyObject *)self, definition, offset);

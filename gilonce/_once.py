@@ -17,7 +17,7 @@ from ._callables import (
     name_of,
     required_parameters,
 )
-from ._cell import GILOnceCell, check_discard
+from ._cell import EMPTY, GILOnceCell, check_discard
 from ._implementation import in_c
 
 TYPE_CHECKING = False
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ._cell import Discard
 
 
-def once(function: Any = None, /, *, discard: Discard = None) -> Any:
+def once(function: Any = None, /, *, discard: Discard = None, cell: Callable[[], Any] | None = None) -> Any:
     """Make a callable compute its value once, without ever blocking.
 
     Threads that make the first call at the same time may each run the function; the first
@@ -48,6 +48,9 @@ def once(function: Any = None, /, *, discard: Discard = None) -> Any:
     Parameters:
         function: a callable without required parameters (a method's `self` aside).
         discard: called with a value that lost the race; see `GILOnceCell`.
+        cell: makes the cells that keep the values, where they are to be others than
+            `GILOnceCell`: `OnceLock`, `functools.partial(OnceLock, timeout=30)`,
+            `ThreadOnceCell`, `ProcessOnceCell`, or your own (see `Cell`).
 
     Returns:
         An object that passes for `function`. Its `.cell` is the cell behind a function;
@@ -56,7 +59,8 @@ def once(function: Any = None, /, *, discard: Discard = None) -> Any:
 
     Raises:
         TypeError: at decoration, for what cannot have one value: no callable, a generator
-            function, two or more required parameters. At a call, for any argument beyond
+            function, two or more required parameters; for a `cell` that makes none, or
+            together with `discard`, which belongs to the cell. At a call, for any argument beyond
             the instance, and for an instance that has no `__dict__`.
         BaseException: at a call, whatever `function` raised, unchanged; the next call tries again.
 
@@ -72,11 +76,15 @@ def once(function: Any = None, /, *, discard: Discard = None) -> Any:
     >>> answer.cell.take()
     42
     """
-    if discard is not None:
+    if cell is not None:
+        from ._chosen import choose
+
+        choose(cell, discard, "once")
+    elif discard is not None:
         check_discard(discard, "once")
     if function is None:
-        return lambda function: Once(function, discard)
-    return Once(function, discard)
+        return lambda function: Once(function, discard, cell)
+    return Once(function, discard, cell)
 
 
 class _Derived:
@@ -107,11 +115,12 @@ class Once:
         "_needs_owner",
     )
 
-    def __init__(self, function: Any, discard: Discard) -> None:
+    def __init__(self, function: Any, discard: Discard, cell: Callable[[], Any] | None) -> None:
         self._function, self._binds_to, self._needs_owner, self._may_take_owner = examine(function)
         self._is_async = is_coroutine_function(self._function)
-        self._definition = define(self._function, discard)
-        self._cell: Any = None if self._needs_owner else GILOnceCell(discard=discard)
+        made = GILOnceCell(discard=discard) if cell is None else cell()
+        self._definition = define(self._function, discard, cell, made)
+        self._cell: Any = None if self._needs_owner else made
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         if not args and not kwargs and not self._needs_owner:
@@ -135,6 +144,10 @@ class Once:
         return cell
 
     def _ask_for(self, owner: object) -> Any:
+        if not self._is_async:
+            value = self._definition.find(owner)
+            if value is not EMPTY:
+                return value
         return self._ask(self._definition.cell_of(owner), MethodType(self._function, owner))
 
     def _ask(self, cell: GILOnceCell, initializer: Callable[[], Any]) -> Any:
@@ -259,9 +272,13 @@ def examine(function: Any) -> tuple[Any, str, bool, bool]:
     return wrapped, binds_to, needs_owner, needs_owner or (binds_to == "instance" and hides_parameters(wrapped))
 
 
-def define(function: object, discard: Discard) -> Definition:
-    """Return what the cells of a method's instances or classes have in common."""
-    return Definition(function, discard, _ADVICE)
+def define(function: object, discard: Discard, cell: Callable[[], Any] | None, made: Any) -> Definition:
+    """Return what the cells of a method's instances or classes have in common; `made` is one that `cell` made."""
+    if cell is None:
+        return Definition(function, discard, _ADVICE)
+    from ._chosen import definition_of
+
+    return definition_of(function, cell, made, _ADVICE)
 
 
 def _check(function: object, owners: int) -> int:

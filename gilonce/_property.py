@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import GenericAlias, MemberDescriptorType, MethodType
 
-from ._bound import BoundCell, Definition, SlotCell, class_values, prepare
+from ._bound import BoundCell, Definition, class_values, prepare
 from ._callables import is_coroutine_function, name_of
 from ._cell import EMPTY, GILOnceCell, check_discard
 from ._implementation import in_c
@@ -47,12 +47,15 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
         slot: the name of a declared slot in which to store instead, for a class with
             `__slots__`. Read and assign through the property, not the slot.
         discard: called with a value that lost the race; see `GILOnceCell`.
+        cell: makes the cells that say who computes a value, where they are to be others than
+            `GILOnceCell`: `OnceLock`, or your own (see `Cell`), if it is `final`.
 
     Returns:
         The descriptor or, without `function`, a decorator.
 
     Raises:
-        TypeError: at decoration, if `function` is not callable; at class creation, for two
+        TypeError: at decoration, if `function` is not callable, for a `cell` that makes none
+            or one that is not final, or together with `discard`; at class creation, for two
             names; at access, for no name, no writable `__dict__`, no such slot, or a slot
             that another property uses.
         BaseException: at access, whatever `function` raised; the next access tries again.
@@ -77,16 +80,36 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
     attrname: str | None
     func: Callable[..., Any]
 
-    def __new__(cls, function: Any = None, /, *, slot: str | None = None, discard: Discard = None) -> Any:
-        if discard is not None:
+    def __new__(
+        cls,
+        function: Any = None,
+        /,
+        *,
+        slot: str | None = None,
+        discard: Discard = None,
+        cell: Callable[[], Any] | None = None,
+    ) -> Any:
+        if cell is not None:
+            from ._chosen import check_final, choose
+
+            check_final(choose(cell, discard, cls.__name__), cls.__name__)
+        elif discard is not None:
             check_discard(discard, cls.__name__)
         if slot is not None and not isinstance(slot, str):
             raise TypeError(f"{cls.__name__}(slot=...) takes the name of a slot, not {slot!r}")
         if function is None:
-            return lambda function: cls(function, slot=slot, discard=discard)
+            return lambda function: cls(function, slot=slot, discard=discard, cell=cell)
         return super().__new__(_kind_of(cls, function, slot))
 
-    def __init__(self, function: Any, /, *, slot: str | None = None, discard: Discard = None) -> None:
+    def __init__(
+        self,
+        function: Any,
+        /,
+        *,
+        slot: str | None = None,
+        discard: Discard = None,
+        cell: Callable[[], Any] | None = None,
+    ) -> None:
         self.func = function.__func__ if isinstance(function, (classmethod, staticmethod)) else function
         self.attrname = None
         self.__doc__ = getattr(self.func, "__doc__", None)
@@ -95,15 +118,15 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
         self.__isabstractmethod__: bool = getattr(self.func, "__isabstractmethod__", False)
         self._slot = slot
         self._is_async = is_coroutine_function(self.func)
-        advice = "Declare a slot for it in the __slots__ of its class, and name that: once_property(slot='_name')"
-        self._definition = Definition(self.func, discard, advice)
+        self._makes = cell
+        self._definition = _define(self.func, discard, cell, slot)
 
     # A copy is another definition, with values of its own.
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         own = {"_cell", "_definition"}
         attributes = {name: value for name, value in self.__dict__.items() if name not in own}
-        made_of = type(self), self.func, self._slot, self._definition.discard
+        made_of = type(self), self.func, self._slot, None if self._makes else self._definition.discard, self._makes
         # In C, a name that is not in the `__dict__` has to be assigned.
         return _make_anew, made_of, (attributes, {"attrname": self.attrname})
 
@@ -164,7 +187,7 @@ class _Assignable(once_property):
         self._name()
         if self._slot is None:
             return self._definition.cell_in_dict(instance, self._definition.key)
-        return SlotCell(self._definition, instance, self._member_for(instance))
+        return self._definition.cell_in_slot(instance, self._member_for(instance))
 
     def __set__(self, instance: object, value: Any) -> None:
         cell = self._cell_of(instance)
@@ -249,13 +272,17 @@ class _PerClass(once_property):
         if self.__isabstractmethod__:
             return self
         cls = type(instance) if owner is None else owner
+        if not self._is_async:
+            value = self._definition.find(cls)
+            if value is not EMPTY:
+                return value
         return self._ask(self._definition.cell_of(cls), MethodType(self.func, cls))
 
 
 class _PerProcess(once_property):
-    def __init__(self, function: Any, /, *, slot: str | None = None, discard: Discard = None) -> None:
-        super().__init__(function, slot=slot, discard=discard)
-        self._cell = GILOnceCell(discard=discard)
+    def __init__(self, function: Any, /, **options: Any) -> None:
+        super().__init__(function, **options)
+        self._cell = self._definition.make_cell()
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         if self.__isabstractmethod__:
@@ -266,10 +293,23 @@ class _PerProcess(once_property):
 _KINDS = (_Assignable, _PerClass, _PerProcess)
 
 
-def _make_anew(cls: type[once_property], function: Any, slot: str | None, discard: Discard) -> once_property:
+def _make_anew(
+    cls: type[once_property], function: Any, slot: str | None, discard: Discard, cell: Callable[[], Any] | None = None
+) -> once_property:
     made: once_property = object.__new__(cls)
-    made.__init__(function, slot=slot, discard=discard)  # type: ignore[misc]
+    made.__init__(function, slot=slot, discard=discard, cell=cell)  # type: ignore[misc]
     return made
+
+
+def _define(function: object, discard: Discard, cell: Callable[[], Any] | None, slot: str | None) -> Definition:
+    """Return what the cells of a property's instances or classes have in common."""
+    if cell is None:
+        advice = "Declare a slot for it in the __slots__ of its class, and name that: once_property(slot='_name')"
+        return Definition(function, discard, advice)
+    from ._chosen import definition_of
+
+    advice = "Add '__dict__' to the __slots__ of its class, for that is where such a cell is kept"
+    return definition_of(function, cell, cell(), advice)
 
 
 def _kind_of(cls: type[once_property], function: object, slot: str | None) -> type[once_property]:

@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from ._cell import GILOnceCell
 
 
+def ask(proxy: Any) -> Any:
+    """Return what the cell of `proxy` gives."""
+    factory, cell = proxy._self_origin[:2]
+    try:
+        # The factory itself, for between it and the cell nothing may run (law 5).
+        return cell.get_or_init(factory)
+    except AttributeError as error:
+        raise RuntimeError(
+            f"the factory {name_of(factory)}() of a lazy_global raised AttributeError: {error}"
+        ) from error
+
+
 @in_c
 class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
     # No docstring: it would be found where the real object's is looked for.
@@ -46,16 +58,10 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
     __wrapped_factory__ = True
 
     def __wrapped_get__(self) -> Any:
-        factory, cell, namespace = self._self_origin
-        try:
-            # The factory itself, for between it and the cell nothing may run (law 5).
-            value = cell.get_or_init(factory)
-        except AttributeError as error:
-            raise RuntimeError(
-                f"the factory {name_of(factory)}() of a lazy_global raised AttributeError: {error}"
-            ) from error
+        value = ask(self)
         # Reified first, for afterwards this is not called again.
-        if namespace is not None and cell.final:
+        namespace = self._self_origin[2]
+        if namespace is not None:
             _reify(self, value, namespace)
         self.__wrapped__ = value
         self._self_is_made = True
@@ -211,7 +217,7 @@ def _set_name(self: Any, owner: type, name: str) -> None:
     self.__wrapped__.__set_name__(owner, name)
 
 
-_ALWAYS: dict[str, Callable[..., Any]] = {
+ALWAYS: dict[str, Callable[..., Any]] = {
     "__call__": _call,
     "__iter__": _iter,
     "__next__": _next,
@@ -223,13 +229,13 @@ _ALWAYS: dict[str, Callable[..., Any]] = {
     "__get__": _get,
 }
 if sys.version_info >= (3, 12):  # pragma: no branch - coverage is measured on a newer one
-    _ALWAYS["__buffer__"] = _buffer
+    ALWAYS["__buffer__"] = _buffer
 
 # Only for an interface that has them: with `__set__` the proxy would take assignments
 # away from the instances of a class in whose body it stands as a plain value, and with
 # `__set_name__` that class's creation would touch it.
 _ON_REQUEST: dict[str, Callable[..., Any]] = {"__set__": _set, "__delete__": _delete, "__set_name__": _set_name}
-_OPTIONAL = {**_ALWAYS, **_ON_REQUEST}
+OPTIONAL = {**ALWAYS, **_ON_REQUEST}
 
 #: The proxy classes by the special methods they have; one is made for every combination in use.
 _classes: dict[tuple[str, ...], type[LazyProxy]] = {}
@@ -237,12 +243,12 @@ _classes: dict[tuple[str, ...], type[LazyProxy]] = {}
 
 def _class_with(names: tuple[str, ...]) -> type[LazyProxy]:
     if names not in _classes:
-        namespace = {name: _OPTIONAL[name] for name in names}
+        namespace = {name: OPTIONAL[name] for name in names}
         _classes.setdefault(names, in_c(type("LazyProxy", (LazyProxy,), namespace)))
     return _classes[names]
 
 
-_with_all = _class_with(tuple(_ALWAYS))
+_with_all = _class_with(tuple(ALWAYS))
 
 
 #: The proxy class for each interface, by its `id`, for a metaclass may make hashing it
@@ -255,26 +261,26 @@ def _class_for(interface: type) -> type[LazyProxy]:
     known = _by_interface.get(key)
     if known is not None and known[0]() is interface:
         return known[1]
-    proxy_class = _class_with(_methods_of(interface))
+    proxy_class = _class_with(methods_of(interface))
     _by_interface[key] = ref(interface, lambda _: _by_interface.pop(key, None)), proxy_class
     return proxy_class
 
 
-def _methods_of(interface: type) -> tuple[str, ...]:
+def methods_of(interface: type) -> tuple[str, ...]:
     """Return which of the special methods instances of `interface` have."""
     found = {}
     for cls in reversed(interface.__mro__):
         entries = cls.__dict__
         # None in the place of a special method says that there is none.
-        found.update({name: entries[name] is not None for name in _OPTIONAL.keys() & entries.keys()})
+        found.update({name: entries[name] is not None for name in OPTIONAL.keys() & entries.keys()})
     # What Python does with instances that lack the method: a sequence is iterated by its
     # items, and text is a path.
     found.setdefault("__iter__", any("__getitem__" in cls.__dict__ for cls in interface.__mro__))
     found.setdefault("__fspath__", issubclass(interface, (str, bytes)))
-    return tuple([name for name in _OPTIONAL if found.get(name)])
+    return tuple([name for name in OPTIONAL if found.get(name)])
 
 
-def _implied_interface(factory: Any) -> type | None:
+def implied_interface(factory: Any) -> type | None:
     if isinstance(factory, type):
         return factory
     try:
@@ -296,7 +302,7 @@ def make_proxy(
 ) -> LazyProxy:
     """Return a proxy for what `factory` makes, to be put in its own place in `namespace` when touched."""
     if interface is None:
-        interface = _implied_interface(factory)
+        interface = implied_interface(factory)
     proxy_class = _with_all if interface is None else _class_for(interface)
     return proxy_class(factory, cell, namespace)
 

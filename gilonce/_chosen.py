@@ -1,0 +1,272 @@
+"""`cell=`: the cells that a user chose, where a method or an attribute keeps its values.
+
+A function asks the chosen cell itself. What belongs to an instance or class is kept in
+that, and here is how, by the kind of cell:
+
+* A `GILOnceCell` is what there is without `cell=`; see `_bound`.
+* `OnceLock` keeps its values where that does, and differs only in how an empty cell is
+  filled. Whoever runs an initializer is entered in the definition for as long as it runs.
+* Any other cell is made for each owner, and kept in it. It serves a method itself. To a
+  `once_property`, whose values must be plain attributes, it says who may compute them.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ._bound import Definition, DictCell, SlotCell
+from ._cell import EMPTY, GILOnceCell, check_initializer
+from ._lock import Exclusive, OnceLock, Turns
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+    from typing import Any
+
+    from ._bound import BoundCell
+    from ._waits import Attempt
+
+    Make = Callable[[], Any]
+
+#: What a cell has; see `Cell`.
+_NAMES = ("get", "is_set", "get_or_init", "aget_or_init", "set", "take", "final")
+
+
+def choose(make: Any, discard: object, taker: str) -> Any:
+    """Return a cell that `make`, given as `cell=`, makes; raise TypeError if it makes none."""
+    if not callable(make):
+        hint = f": pass what makes one, such as {type(make).__name__}" if hasattr(make, "get_or_init") else ""
+        raise TypeError(f"{taker}(cell=...) takes a callable that makes a cell, not {make!r}{hint}")
+    if discard is not None:
+        raise TypeError(
+            f"{taker}(cell=..., discard=...): what to do with a value that lost is the cell's business. "
+            "Give it discard, as in cell=functools.partial(GILOnceCell, discard=...)"
+        )
+    made = make()
+    missing = [name for name in _NAMES if not hasattr(made, name)]
+    if missing:
+        raise TypeError(
+            f"{taker}(cell=...) takes a callable that makes a cell, and {make!r} makes a "
+            f"{type(made).__name__!r} object, which has no {', '.join(missing)}"
+        )
+    return made
+
+
+def check_final(made: Any, taker: str) -> None:
+    """Raise TypeError if the values of a cell cannot be plain attributes."""
+    if not made.final:
+        raise TypeError(
+            f"{taker}(cell=...) keeps its value as a plain attribute, which is the same for everyone, and the value "
+            f"of a {type(made).__name__} is not. Use @once on a method, which asks the cell at every call"
+        )
+
+
+def definition_of(function: object, make: Make, made: Any, advice: str) -> Definition:
+    """Return what the cells have in common that `make` makes for the owners of `function`'s values."""
+    if type(made) is GILOnceCell:
+        return Definition(function, made._discard, advice)
+    if type(made) is OnceLock:
+        return LockedDefinition(function, made.timeout, advice)
+    return KeptDefinition(function, make, advice)
+
+
+# OnceLock.
+
+
+class LockedDefinition(Definition):
+    """A definition whose cells are filled as `OnceLock` is."""
+
+    __slots__ = ("attempts", "timeout")
+
+    races = False
+
+    def __init__(self, function: object, timeout: float | None, advice: str) -> None:
+        super().__init__(function, None, advice)
+        self.timeout = timeout
+        #: Who initializes, by the `id` of the owner.
+        self.attempts: dict[Any, Attempt] = {}
+
+    def make_cell(self) -> OnceLock:
+        return OnceLock(timeout=self.timeout)
+
+    def cell_in_slot(self, instance: object, member: Any) -> BoundCell:
+        return LockedSlotCell(self, instance, member)
+
+    def _dict_cell(self, owner: object, namespace: Any, key: str) -> BoundCell:
+        return LockedDictCell(self, owner, namespace, key)
+
+
+class _TurnsOfOwner(Turns):
+    __slots__ = ()
+
+    def _register(self: Any) -> tuple[dict[Any, Attempt], Hashable, object]:
+        return self._definition.attempts, id(self._of), self._of
+
+    def _timeout(self: Any) -> float | None:
+        timeout: float | None = self._definition.timeout
+        return timeout
+
+
+class LockedDictCell(_TurnsOfOwner, DictCell):
+    __slots__ = ("_of",)
+
+    def __init__(self, definition: Definition, owner: object, namespace: Any, key: str) -> None:
+        super().__init__(definition, namespace, key)
+        self._of = owner
+
+
+class LockedSlotCell(_TurnsOfOwner, SlotCell):
+    __slots__ = ("_of",)
+
+    def __init__(self, definition: Definition, owner: object, member: Any) -> None:
+        super().__init__(definition, owner, member)
+        self._of = owner
+
+
+# Any other cell.
+
+
+class Kept:
+    """A cell in the `__dict__` of its owner, which is told by its `id`: a shallow copy has this, too, and is not it.
+
+    (Should the owner go, and the `id` become that of a copy's copy, that takes over a cell
+    which no one else has any more.)
+    """
+
+    __slots__ = ("cell", "owner")
+
+    def __init__(self, cell: Any, owner: object) -> None:
+        self.cell = cell
+        self.owner = id(owner)
+
+    def carry(self) -> tuple[Any, ...]:
+        """Return the value that a copy of the owner has, too: as a tuple, which is empty if there is none."""
+        value = self.cell.get(EMPTY) if self.cell.final else EMPTY
+        return () if value is EMPTY else (value,)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Carried, self.carry()
+
+
+class Carried:
+    """What a deep copy, or what was pickled, has instead of a `Kept`, until it is asked."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+
+    def carry(self) -> tuple[Any, ...]:
+        return self.values
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Carried, self.values
+
+
+class KeptDefinition(Definition):
+    """A definition whose owners have each a cell made by `make`."""
+
+    __slots__ = ("kept_key", "make", "new")
+
+    races = False
+
+    def __init__(self, function: object, make: Make, advice: str) -> None:
+        super().__init__(function, None, advice)
+        self.make = make
+        self.kept_key = f"{self.key} cell"
+        #: The cells on their way into an instance, by its `id`.
+        self.new: dict[int, tuple[object, Kept]] = {}
+
+    def make_cell(self) -> Any:
+        return self.make()
+
+    def cell_of(self, owner: object) -> Any:
+        if isinstance(owner, type):
+            values = self.values_of(owner)
+            return values.get(self.kept_key) or values.setdefault(self.kept_key, self.make())
+        return self._cell_of_instance(owner)
+
+    def find(self, owner: object) -> Any:
+        return EMPTY
+
+    def cell_in_slot(self, instance: object, member: Any) -> BoundCell:
+        return GuardedSlotCell(self, instance, member)
+
+    def _dict_cell(self, owner: object, namespace: Any, key: str) -> BoundCell:
+        return GuardedDictCell(self, owner, namespace, key)
+
+    def _cell_of_instance(self, instance: object) -> Any:
+        """Return the cell kept in `instance`; make it if need be.
+
+        Threads that make it at once agree by the same kind of claim as in `class_values`.
+        """
+        namespace = self.namespace_of(instance)
+        found = namespace.get(self.kept_key)
+        if type(found) is Kept and found.owner == id(instance):
+            return found.cell
+        made = self.make()
+        for value in () if found is None else found.carry():
+            made.set(value)
+        key = id(instance)
+        claim = instance, Kept(made, instance)
+        try:
+            claim = self.new.setdefault(key, claim)
+        finally:
+            # Also when Ctrl-C hits just here, for the claim keeps the instance alive.
+            kept = namespace.get(self.kept_key)
+            if type(kept) is not Kept or kept.owner != key:
+                kept = namespace[self.kept_key] = claim[1]
+            if self.new.get(key) is claim:
+                self.new.pop(key, None)
+        return kept.cell
+
+
+class _Guarded(Exclusive):
+    """How to fill a place with what another cell allows to be computed.
+
+    The value is published from inside the cell's initializer. So a cell that has a value,
+    while the place has none, has one that was taken out since; and who comes to a cell
+    that has none, after another has published, finds the value before computing it.
+    """
+
+    __slots__ = ()
+
+    def _guard(self: Any) -> Any:
+        cell = self._definition.cell_of(self._of)
+        if cell.is_set():
+            cell.take()
+        return cell
+
+    def _fill(self: Any, initializer: Callable[[], Any]) -> Any:
+        return self._guard().get_or_init(partial(self._compute, initializer))
+
+    def _compute(self: Any, initializer: Callable[[], Any]) -> Any:
+        value = self._load()
+        return self._publish(initializer())[0] if value is EMPTY else value
+
+    async def aget_or_init(self: Any, initializer: Callable[[], Awaitable[Any]], /) -> Any:
+        check_initializer(initializer)
+        value = self._load()
+        if value is not EMPTY:
+            return value
+        return await self._guard().aget_or_init(partial(self._acompute, initializer))
+
+    async def _acompute(self: Any, initializer: Callable[[], Awaitable[Any]]) -> Any:
+        value = self._load()
+        return self._publish(await initializer())[0] if value is EMPTY else value
+
+
+class GuardedDictCell(_Guarded, DictCell):
+    __slots__ = ("_of",)
+
+    def __init__(self, definition: Definition, owner: object, namespace: Any, key: str) -> None:
+        super().__init__(definition, namespace, key)
+        self._of = owner
+
+
+class GuardedSlotCell(_Guarded, SlotCell):
+    __slots__ = ("_of",)
+
+    def __init__(self, definition: Definition, owner: object, member: Any) -> None:
+        super().__init__(definition, owner, member)
+        self._of = owner

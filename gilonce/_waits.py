@@ -1,0 +1,232 @@
+"""Who waits for whom: the graph in which `OnceLock` looks for deadlocks.
+
+An attempt is somebody's running initializer. A wait is somebody's waiting for an attempt
+to be over. A wait that would close a cycle never ends, so before anybody waits, it is
+entered here and followed: to whoever runs the attempt, to what that one waits for, and on.
+
+Why no deadlock is missed, and none is seen that is not there:
+
+* A wait is entered before its cycle is looked for. So whoever enters last, of those in a
+  cycle, finds all the others entered.
+* What is followed is one copy of all the waits, made by one operation of the interpreter:
+  they were entered all at the same moment. An attempt, once over, stays over, so one that
+  is not over when it is looked at was not over at that moment. The cycle was there.
+
+Several may see the same cycle; the first to enter its name in the cycle's claims raises,
+and the others wait on, for it lets them go on.
+
+Nothing is locked, so a signal handler or a finalizer may come in anywhere: all that is
+shared is entered, copied and dropped by single operations of a dict.
+"""
+
+from __future__ import annotations
+
+import sys
+from _thread import _local, get_ident
+
+from ._callables import name_of
+from ._fork import in_child
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import Any
+
+
+class DeadlockError(RuntimeError):
+    """Raised by `OnceLock` instead of waiting for what would never come.
+
+    The message names every function and thread in the cycle. Whose initializer gets this
+    error and lets it pass leaves its cell empty, and the others in the cycle go on.
+
+    >>> from gilonce import OnceLock
+    >>> cell = OnceLock()
+    >>> def needs_itself():
+    ...     return cell.get_or_init(needs_itself)
+    >>> cell.get_or_init(needs_itself)
+    Traceback (most recent call last):
+    ...
+    gilonce._waits.DeadlockError: waiting would never end: thread 'MainThread' runs needs_itself() \
+and in it waits for needs_itself(). One of them must do without the other, or use GILOnceCell, where nobody waits
+    """
+
+
+class Attempt:
+    """Somebody's running initializer, and who waits for its end.
+
+    Parameters:
+        register: the dict in which the attempts of a cell are entered, one at a time.
+        key: of the cell in it.
+        initializer: for messages.
+        task: the task that runs it, or None if a thread does.
+        owner: kept alive, for the key may be its `id`.
+    """
+
+    __slots__ = ("initializer", "is_over", "key", "number", "owner", "register", "task", "thread", "waiting")
+
+    def __init__(
+        self, register: dict[Any, Attempt], key: Hashable, initializer: object, task: object, owner: object
+    ) -> None:
+        self.register = register
+        self.key = key
+        self.initializer = initializer
+        self.task = task
+        self.owner = owner
+        self.thread = get_ident()
+        self.number = _next_number()
+        self.is_over = False
+        self.waiting: dict[Wait, None] = {}
+
+    def enter(self) -> Attempt:
+        """Return the attempt that is now under way for the cell: this one, or the one that was there."""
+        running = self.register.setdefault(self.key, self)
+        if running is self:
+            _running[self] = None
+        return running
+
+    def end(self) -> None:
+        """Let the next one begin, and wake all who wait. Does nothing where it never began; may be called again.
+
+        Who comes to wait meanwhile enters itself in `waiting` and then looks whether this
+        is over. Either it is in the copy, or its entering comes after the copy, hence after
+        `is_over`: the two operations on the dict put the rest in order, on every build.
+        """
+        if self.register.get(self.key) is self:
+            self.register.pop(self.key, None)
+        _running.pop(self, None)
+        self.is_over = True
+        for wait in self.waiting.copy():
+            wait.wake()
+
+    def is_held_up_by(self, wait: Wait) -> bool:
+        """Return whether this can only end after `wait` does.
+
+        What the thread of this began since, it has on top of it: a wait that blocks the
+        thread, or a task of a loop that the initializer runs. What the thread waited for
+        before that is under it, interrupted by a signal or a finalizer.
+        """
+        if self.task is not None and wait.task is self.task:
+            return True
+        is_above = wait.thread == self.thread and wait.number > self.number
+        return is_above and (wait.task is None or self.task is None)
+
+
+class Wait:
+    """Somebody's waiting for an attempt.
+
+    Parameters:
+        attempt: what is waited for.
+        task: who waits, or None if it is the whole thread.
+        wake: called, perhaps more than once and from any thread, when the attempt is over.
+    """
+
+    __slots__ = ("attempt", "claims", "number", "task", "thread", "thread_name", "wake")
+
+    def __init__(self, attempt: Attempt, task: object, wake: Callable[[], None]) -> None:
+        from threading import current_thread
+
+        self.attempt = attempt
+        self.task = task
+        self.wake = wake
+        self.thread = get_ident()
+        self.thread_name = current_thread().name
+        self.number = _next_number()
+        self.claims: dict[frozenset[int], Wait] = {}
+
+    def enter(self) -> bool:
+        """Return whether there is something to wait for; raise DeadlockError if it would never come."""
+        _waits[self] = None
+        self.attempt.waiting[self] = None
+        if self.attempt.is_over:
+            return False
+        cycle = self._find_cycle()
+        # All who see this cycle ask the same claims, those of its member with the lowest `id`.
+        if cycle and min(cycle, key=id).claims.setdefault(frozenset(map(id, cycle)), self) is self:
+            raise DeadlockError(_describe(cycle))
+        return True
+
+    def leave(self) -> None:
+        """Take back what `enter` did."""
+        _waits.pop(self, None)
+        self.attempt.waiting.pop(self, None)
+
+    def _find_cycle(self) -> list[Wait]:
+        """Return the waits of a cycle that this one closes, beginning with this one; none if it closes none."""
+        waits = _waits.copy()
+        paths = [[self]]
+        seen = {self}
+        while paths:
+            path = paths.pop()
+            attempt = path[-1].attempt
+            if attempt.is_over:
+                continue
+            for wait in waits:
+                if not attempt.is_held_up_by(wait):
+                    continue
+                if wait is self:
+                    return path
+                if wait not in seen:
+                    seen.add(wait)
+                    paths.append([*path, wait])
+        return []
+
+
+#: All that is under way. Each is entered and dropped by who runs it.
+_running: dict[Attempt, None] = {}
+_waits: dict[Wait, None] = {}
+
+_numbers = _local()
+
+
+def _next_number() -> int:
+    """Return a number that is higher than those which this thread was given before and still uses."""
+    number: int = getattr(_numbers, "last", 0) + 1
+    _numbers.last = number
+    return number
+
+
+def _describe(cycle: list[Wait]) -> str:
+    parts = []
+    before = cycle[-1].attempt
+    for wait in cycle:
+        who = f"thread {wait.thread_name!r}"
+        if wait.task is not None:
+            get_name = getattr(wait.task, "get_name", None)
+            who = f"task {get_name() if callable(get_name) else wait.task!r} of {who}"
+        parts.append(f"{who} runs {_call(before)} and in it waits for {_call(wait.attempt)}")
+        before = wait.attempt
+    return (
+        f"waiting would never end: {', '.join(parts)}. "
+        "One of them must do without the other, or use GILOnceCell, where nobody waits"
+    )
+
+
+def _call(attempt: Attempt) -> str:
+    name = name_of(attempt.initializer)
+    return name if name.startswith("<") and name.endswith(" object>") else f"{name}()"
+
+
+def current_task() -> Any:
+    """Return the task of asyncio that runs in this thread, or None."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return None
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        # No event loop of asyncio's runs here.
+        return None
+
+
+def _forget_the_dead() -> None:
+    """In a forked child, end what other threads and tasks were at: they are not in it."""
+    survivor = get_ident()
+    for wait in _waits.copy():
+        if wait.thread != survivor or wait.task is not None:
+            wait.leave()
+    for attempt in _running.copy():
+        if attempt.thread != survivor or attempt.task is not None:
+            attempt.end()
+
+
+in_child.append(_forget_the_dead)
