@@ -6,8 +6,9 @@ that, and here is how, by the kind of cell:
 * A `GILOnceCell` is what there is without `cell=`; see `_bound`.
 * `OnceLock` keeps its values where that does, and differs only in how an empty cell is
   filled. Whoever runs an initializer is entered in the definition for as long as it runs.
-* Any other cell is made for each owner, and kept in it. It serves a method itself. To a
-  `once_property`, whose values must be plain attributes, it says who may compute them.
+* Any other cell is made for each owner, and kept in it. One that is not final serves a
+  method itself. One that is final says who may compute a value, which then is a plain one
+  beside it: copies of an instance carry that along, and share no cell with it.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def definition_of(function: object, make: Make, made: Any, advice: str) -> Defin
         return Definition(function, made._discard, advice)
     if type(made) is OnceLock:
         return LockedDefinition(function, made.timeout, advice)
-    return KeptDefinition(function, make, advice)
+    return KeptDefinition(function, make, made.final, advice)
 
 
 # OnceLock.
@@ -127,7 +128,7 @@ class LockedSlotCell(_TurnsOfOwner, SlotCell):
 
 
 class Kept:
-    """A cell in the `__dict__` of its owner, which is told by its `id`: a shallow copy has this, too, and is not it.
+    """A cell in the `__dict__` of its owner, which is told by its `id`: a copy has this, too, and is not it.
 
     (Should the owner go, and the `id` become that of a copy's copy, that takes over a cell
     which no one else has any more.)
@@ -139,40 +140,22 @@ class Kept:
         self.cell = cell
         self.owner = id(owner)
 
-    def carry(self) -> tuple[Any, ...]:
-        """Return the value that a copy of the owner has, too: as a tuple, which is empty if there is none."""
-        value = self.cell.get(EMPTY) if self.cell.final else EMPTY
-        return () if value is EMPTY else (value,)
-
     def __reduce__(self) -> tuple[Any, ...]:
-        return Carried, self.carry()
-
-
-class Carried:
-    """What a deep copy, or what was pickled, has instead of a `Kept`, until it is asked."""
-
-    __slots__ = ("values",)
-
-    def __init__(self, *values: Any) -> None:
-        self.values = values
-
-    def carry(self) -> tuple[Any, ...]:
-        return self.values
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Carried, self.values
+        # A deep copy, or what was pickled, has None in its place.
+        return type(None), ()
 
 
 class KeptDefinition(Definition):
     """A definition whose owners have each a cell made by `make`."""
 
-    __slots__ = ("kept_key", "make", "new")
+    __slots__ = ("final", "kept_key", "make", "new")
 
     races = False
 
-    def __init__(self, function: object, make: Make, advice: str) -> None:
+    def __init__(self, function: object, make: Make, final: bool, advice: str) -> None:
         super().__init__(function, None, advice)
         self.make = make
+        self.final = final
         self.kept_key = f"{self.key} cell"
         #: The cells on their way into an instance, by its `id`.
         self.new: dict[int, tuple[object, Kept]] = {}
@@ -184,10 +167,10 @@ class KeptDefinition(Definition):
         if isinstance(owner, type):
             values = self.values_of(owner)
             return values.get(self.kept_key) or values.setdefault(self.kept_key, self.make())
-        return self._cell_of_instance(owner)
+        return self.cell_in_dict(owner, self.key) if self.final else self.kept_in(owner)
 
     def find(self, owner: object) -> Any:
-        return EMPTY
+        return super().find(owner) if self.final else EMPTY
 
     def cell_in_slot(self, instance: object, member: Any) -> BoundCell:
         return GuardedSlotCell(self, instance, member)
@@ -195,20 +178,17 @@ class KeptDefinition(Definition):
     def _dict_cell(self, owner: object, namespace: Any, key: str) -> BoundCell:
         return GuardedDictCell(self, owner, namespace, key)
 
-    def _cell_of_instance(self, instance: object) -> Any:
+    def kept_in(self, instance: object) -> Any:
         """Return the cell kept in `instance`; make it if need be.
 
         Threads that make it at once agree by the same kind of claim as in `class_values`.
         """
         namespace = self.namespace_of(instance)
-        found = namespace.get(self.kept_key)
-        if type(found) is Kept and found.owner == id(instance):
-            return found.cell
-        made = self.make()
-        for value in () if found is None else found.carry():
-            made.set(value)
         key = id(instance)
-        claim = instance, Kept(made, instance)
+        kept = namespace.get(self.kept_key)
+        if type(kept) is Kept and kept.owner == key:
+            return kept.cell
+        claim = instance, Kept(self.make(), instance)
         try:
             claim = self.new.setdefault(key, claim)
         finally:
@@ -232,7 +212,7 @@ class _Guarded(Exclusive):
     __slots__ = ()
 
     def _guard(self: Any) -> Any:
-        cell = self._definition.cell_of(self._of)
+        cell = self._definition.kept_in(self._of)
         if cell.is_set():
             cell.take()
         return cell

@@ -295,3 +295,23 @@ def reified_global(gilonce: Any, initializer: Callable[[], Any], discard: Any) -
         return getattr(it, "__wrapped__", it)
 
     return touch
+
+
+class With:
+    """The package, with the cells that `make` makes in the place of its own: for the surfaces above."""
+
+    def __init__(self, gilonce: Any, make: Callable[[], Any]) -> None:
+        self._gilonce = gilonce
+        self._make = make
+
+    def GILOnceCell(self, *, discard: None) -> Any:  # noqa: N802 - stands for the class
+        return self._make()
+
+    def once(self, *, discard: None) -> Any:
+        return self._gilonce.once(cell=self._make)
+
+    def once_property(self, *, discard: None, slot: str | None = None) -> Any:
+        return self._gilonce.once_property(cell=self._make, slot=slot)
+
+    def lazy_global(self, factory: Callable[[], Any], *, discard: None) -> Any:
+        return self._gilonce.lazy_global(factory, cell=self._make)

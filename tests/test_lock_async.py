@@ -1,0 +1,398 @@
+"""`OnceLock` and tasks: they wait without blocking their loop, in one loop or several, in one thread or several."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+from support import SURFACES, WATCHDOG, With, drive, run_threads
+
+TASKS = 8
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(gilonce: ModuleType) -> Iterator[None]:
+    """Whatever a test does, nobody stays entered as waiting or running."""
+    yield
+    assert gilonce.OnceLock
+    waits = sys.modules["gilonce._waits"]
+    assert waits._running == {}
+    assert waits._waits == {}
+
+
+def run(main: Any) -> Any:
+    """Run a coroutine in an event loop; one that hangs ends the test."""
+
+    async def limited() -> Any:
+        return await asyncio.wait_for(main, WATCHDOG)
+
+    return asyncio.run(limited())
+
+
+Ask = Callable[[], Any]
+
+
+def cell_of(gilonce: Any, initialize: Any) -> Ask:
+    cell = gilonce.OnceLock()
+    return lambda: cell.aget_or_init(initialize)
+
+
+def function_of(gilonce: Any, initialize: Any) -> Ask:
+    @gilonce.once(cell=gilonce.OnceLock)
+    async def function() -> Any:
+        return await initialize()
+
+    ask: Ask = function
+    return ask
+
+
+def method_of(gilonce: Any, initialize: Any) -> Ask:
+    class Owner:
+        @gilonce.once(cell=gilonce.OnceLock)
+        async def method(self) -> Any:
+            return await initialize()
+
+    owner = Owner()
+    return lambda: owner.method()
+
+
+def property_of(gilonce: Any, initialize: Any) -> Ask:
+    class Owner:
+        @gilonce.once_property(cell=gilonce.OnceLock)
+        async def attribute(self) -> Any:
+            return await initialize()
+
+    owner = Owner()
+
+    async def read() -> Any:
+        return await owner.attribute
+
+    return read
+
+
+def slot_of(gilonce: Any, initialize: Any) -> Ask:
+    class Owner:
+        __slots__ = ("_attribute",)
+
+        @gilonce.once_property(cell=gilonce.OnceLock, slot="_attribute")
+        async def attribute(self) -> Any:
+            return await initialize()
+
+    owner = Owner()
+
+    async def read() -> Any:
+        return await owner.attribute
+
+    return read
+
+
+def class_property_of(gilonce: Any, initialize: Any) -> Ask:
+    class Owner:
+        @gilonce.once_property(cell=gilonce.OnceLock)
+        @classmethod
+        async def attribute(cls) -> Any:
+            return await initialize()
+
+    async def read() -> Any:
+        return await Owner.attribute
+
+    return read
+
+
+@pytest.fixture(params=[cell_of, function_of, method_of, property_of, slot_of, class_property_of])
+def ask_with(request: pytest.FixtureRequest, gilonce: ModuleType) -> Callable[[Any], Ask]:
+    """A way to one value, kept by an `OnceLock`: given a coroutine function, it returns what gives an awaitable."""
+    return lambda initialize: request.param(gilonce, initialize)
+
+
+def test_one_task_initializes_and_the_others_wait_without_blocking(ask_with: Any) -> None:
+    """The loop goes on: what the initializer waits for comes from another task of it."""
+
+    async def main() -> None:
+        may_finish = asyncio.Event()
+        runs: list[object] = []
+
+        async def initialize() -> object:
+            runs.append(object())
+            await may_finish.wait()
+            return runs[-1]
+
+        ask = ask_with(initialize)
+        tasks = [asyncio.create_task(ask()) for _ in range(TASKS)]
+        while not runs:
+            await asyncio.sleep(0)
+        may_finish.set()
+        assert await asyncio.gather(*tasks) == runs * TASKS
+        assert len(runs) == 1
+
+    run(main())
+
+
+def test_a_leader_that_is_cancelled_or_fails_passes_the_work_on(ask_with: Any) -> None:
+    """One of the waiting tasks takes over, and the others wait for that one."""
+
+    async def main() -> None:
+        runs: list[object] = []
+        begun: list[asyncio.Event] = [asyncio.Event() for _ in range(3)]
+
+        async def initialize() -> object:
+            runs.append(object())
+            begun[len(runs) - 1].set()
+            if len(runs) == 1:
+                await asyncio.Event().wait()  # to be cancelled
+            if len(runs) == 2:
+                raise ValueError("the second")
+            return runs[-1]
+
+        ask = ask_with(initialize)
+        first, *others = [asyncio.create_task(ask()) for _ in range(TASKS)]
+        await begun[0].wait()
+        first.cancel()
+        got = await asyncio.gather(first, *others, return_exceptions=True)
+        assert len(runs) == 3
+        assert isinstance(got[0], asyncio.CancelledError)
+        assert [type(outcome) for outcome in got].count(ValueError) == 1
+        assert got.count(runs[2]) == TASKS - 2
+
+    run(main())
+
+
+def test_a_waiting_task_that_is_cancelled_harms_nobody(ask_with: Any) -> None:
+    """It leaves, and the rest get the value."""
+
+    async def main() -> None:
+        may_finish = asyncio.Event()
+
+        async def initialize() -> str:
+            await may_finish.wait()
+            return "value"
+
+        ask = ask_with(initialize)
+        tasks = [asyncio.create_task(ask()) for _ in range(TASKS)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        tasks[3].cancel()
+        await asyncio.sleep(0)
+        may_finish.set()
+        got = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(got.pop(3), asyncio.CancelledError)
+        assert got == ["value"] * (TASKS - 1)
+
+    run(main())
+
+
+def test_loops_in_several_threads_wait_for_each_other(ask_with: Any) -> None:
+    """One runs the initializer, and tasks of all the loops get its object."""
+    runs: list[object] = []
+
+    async def initialize() -> object:
+        runs.append(object())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return runs[-1]
+
+    ask = ask_with(initialize)
+
+    async def main() -> list[object]:
+        return await asyncio.gather(*[ask() for _ in range(TASKS)])
+
+    got = run_threads(*[lambda: run(main())] * 4)
+    assert len(runs) == 1
+    assert got == [runs * TASKS] * 4
+
+
+def test_a_task_that_reaches_its_own_cell_is_told_at_once(gilonce: ModuleType, ask_with: Any) -> None:
+    """The message names the task."""
+
+    async def initialize() -> Any:
+        return await ask()
+
+    ask = ask_with(initialize)
+
+    async def main() -> None:
+        task = asyncio.create_task(ask(), name="the only one")
+        with pytest.raises(gilonce.DeadlockError, match=r"task 'the only one' of thread '.*' runs .* and in it waits for"):
+            await task
+
+    run(main())
+
+
+def test_two_tasks_in_a_cycle_are_told_apart_from_two_that_are_not(gilonce: ModuleType) -> None:
+    """One of the two is told, the other goes on; a third that only waits is not told."""
+
+    async def main() -> None:
+        first, second = gilonce.OnceLock(), gilonce.OnceLock()
+        inside = [asyncio.Event(), asyncio.Event()]
+
+        async def leaf() -> str:
+            return "leaf"
+
+        def needing(me: int, other: Any) -> Callable[[], Any]:
+            async def initialize() -> str:
+                inside[me].set()
+                await inside[1 - me].wait()
+                return f"needs {await other.aget_or_init(leaf)}"
+
+            return initialize
+
+        got = await asyncio.gather(
+            first.aget_or_init(needing(0, second)),
+            second.aget_or_init(needing(1, first)),
+            first.aget_or_init(leaf),
+            return_exceptions=True,
+        )
+        told = [outcome for outcome in got if isinstance(outcome, BaseException)]
+        assert [type(error) for error in told] == [gilonce.DeadlockError]
+
+    run(main())
+
+
+def test_a_thread_that_would_block_for_a_task_of_its_own_loop_is_told(gilonce: ModuleType) -> None:
+    """The task could not go on while the thread is blocked."""
+
+    async def main() -> None:
+        cell = gilonce.OnceLock()
+        may_finish, is_inside = asyncio.Event(), asyncio.Event()
+
+        async def initialize() -> str:
+            is_inside.set()
+            await may_finish.wait()
+            return "value"
+
+        task = asyncio.create_task(cell.aget_or_init(initialize))
+        await is_inside.wait()
+        with pytest.raises(gilonce.DeadlockError):
+            cell.get_or_init(int)
+        with pytest.raises(gilonce.DeadlockError):
+            cell.set(1)
+        may_finish.set()
+        assert await task == "value"
+        assert cell.get_or_init(int) == "value"
+
+    run(main())
+
+
+def test_a_cycle_through_a_thread_that_blocks_its_loop_is_found(gilonce: ModuleType) -> None:
+    """A task waits for a thread, which waits for another task of the same loop, whose thread is not to block."""
+    cells = [gilonce.OnceLock(), gilonce.OnceLock()]
+    thread_is_inside, loop_is_inside = threading.Event(), threading.Event()
+
+    def in_thread() -> str:
+        thread_is_inside.set()
+        assert loop_is_inside.wait(WATCHDOG)
+        return f"thread with {cells[1].get_or_init(lambda: 'alone')}"
+
+    async def in_loop() -> str:
+        loop_is_inside.set()
+        await asyncio.sleep(0)
+        # Blocks the loop: a cycle of thread and thread.
+        return f"loop with {cells[0].get_or_init(lambda: 'alone')}"
+
+    def loop() -> str:
+        assert thread_is_inside.wait(WATCHDOG)
+        return str(run(cells[1].aget_or_init(in_loop)))
+
+    got = run_threads(lambda: cells[0].get_or_init(in_thread), loop)
+    assert sorted(type(outcome).__name__ for outcome in got) == ["DeadlockError", "str"]
+
+
+def test_a_thread_waits_for_a_task_and_a_task_for_a_thread(gilonce: ModuleType) -> None:
+    """Whoever initializes, the others of either kind get its object."""
+    for leader_is_task in (True, False):
+        cell = gilonce.OnceLock()
+        is_inside, both_wait = threading.Event(), threading.Event()
+        value = object()
+        waits = sys.modules["gilonce._waits"]._waits
+
+        async def ainitialize(is_inside: Any = is_inside, value: Any = value, waits: Any = waits) -> object:
+            is_inside.set()
+            while len(waits) < 2:
+                await asyncio.sleep(0)
+            return value
+
+        def initialize(is_inside: Any = is_inside, value: Any = value, waits: Any = waits) -> object:
+            is_inside.set()
+            while len(waits) < 2:
+                both_wait.wait(0.001)  # noqa: B023 - never set: the next look comes soon
+            return value
+
+        def lead(cell: Any = cell, a: Any = ainitialize, b: Any = initialize, task: bool = leader_is_task) -> Any:
+            return run(cell.aget_or_init(a)) if task else cell.get_or_init(b)
+
+        def thread(cell: Any = cell, is_inside: Any = is_inside) -> Any:
+            assert is_inside.wait(WATCHDOG)
+            return cell.get_or_init(object)
+
+        def task(cell: Any = cell, is_inside: Any = is_inside) -> Any:
+            async def other() -> object:
+                return object()
+
+            assert is_inside.wait(WATCHDOG)
+            return run(cell.aget_or_init(other))
+
+        assert run_threads(lead, thread, task) == [value] * 3
+
+
+def test_who_has_waited_too_long_is_told(gilonce: ModuleType) -> None:
+    """`timeout` holds for tasks, with the built-in TimeoutError on every Python."""
+
+    async def main() -> None:
+        cell = gilonce.OnceLock(timeout=0.01)
+        may_finish = asyncio.Event()
+
+        async def initialize() -> str:
+            await may_finish.wait()
+            return "value"
+
+        task = asyncio.create_task(cell.aget_or_init(initialize))
+        await asyncio.sleep(0)
+        with pytest.raises(TimeoutError, match=r"waited 0\.01 s for .*initialize"):
+            await cell.aget_or_init(initialize)
+        may_finish.set()
+        assert await task == "value"
+
+    run(main())
+
+
+def test_on_another_event_loop_there_is_a_clear_error_only_where_it_would_wait(gilonce: ModuleType) -> None:
+    """Who need not wait needs no asyncio; who would is told what to do."""
+    cell = gilonce.OnceLock()
+
+    async def initialize() -> str:
+        with pytest.raises(RuntimeError, match=r"only tasks of asyncio .* use GILOnceCell"):
+            (error,) = run_threads(lambda: drive(cell.aget_or_init(initialize)))
+            raise error
+        return "value"
+
+    assert drive(cell.aget_or_init(initialize)) == "value"
+    assert drive(cell.aget_or_init(initialize)) == "value"
+
+
+def test_an_abandoned_initializer_passes_the_work_on(gilonce: ModuleType) -> None:
+    """A coroutine that nobody runs any more is closed, and with it its attempt."""
+    cell = gilonce.OnceLock()
+
+    class Never:
+        def __await__(self) -> Iterator[None]:
+            yield
+
+    async def initialize() -> None:
+        await Never()
+
+    coroutine = cell.aget_or_init(initialize)
+    coroutine.send(None)
+    coroutine.close()
+    assert cell.get_or_init(lambda: "value") == "value"
+
+
+def test_the_surfaces_with_async_in_their_name_are_served(gilonce: ModuleType) -> None:
+    """Those of the laws, which wait for nothing."""
+    for name in SURFACES:
+        if "async" in name:
+            touch = SURFACES[name](With(gilonce, gilonce.OnceLock), lambda: ["value"], None)
+            assert touch() is touch()
