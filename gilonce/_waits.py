@@ -39,6 +39,8 @@ class DeadlockError(RuntimeError):
     The message names every function and thread in the cycle. Whose initializer gets this
     error and lets it pass leaves its cell empty, and the others in the cycle go on.
 
+    (Rust's `OnceLock` panics or deadlocks where it is entered again.)
+
     >>> from gilonce import OnceLock
     >>> cell = OnceLock()
     >>> def needs_itself():

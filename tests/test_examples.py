@@ -124,7 +124,25 @@ def test_slots_hold_lazy_attributes_and_classes_have_their_own(gilonce: ModuleTy
     ]
 
 
+def test_exactly_once_runs_a_migration_once_and_finds_a_deadlock(gilonce: ModuleType) -> None:
+    """`cell=OnceLock`: one runs and the others wait; one that fails is followed by another; a cycle is told."""
+    assert run(gilonce, "exactly_once.py").splitlines() == [
+        "once                 the migration ran 8 times, Ada has 180",
+        "once(cell=OnceLock)  the migration ran 1 times, Ada has 110",
+        "one that fails       the migration ran 2 times, Ada has 110, told: ['the database went away']",
+        "two in a cycle       2 values, 1 of the 2 threads told of the deadlock",
+    ]
+
+
 def test_every_example_is_run_by_a_test() -> None:
     """An example that nobody runs is one that stops working unnoticed."""
     programs = {path.name for path in EXAMPLES.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
-    assert programs == {"race.py", "deadlock.py", "settings.py", "database.py", "async_client.py", "slots.py"}
+    assert programs == {
+        "race.py",
+        "deadlock.py",
+        "settings.py",
+        "database.py",
+        "async_client.py",
+        "slots.py",
+        "exactly_once.py",
+    }

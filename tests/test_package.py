@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -14,12 +15,41 @@ from support import run_python
 
 ROOT = Path(__file__).parent.parent
 
+NAMES = [
+    "AlreadySetError",
+    "Cell",
+    "DeadlockError",
+    "GILOnceCell",
+    "OnceLock",
+    "ProcessOnceCell",
+    "ThreadOnceCell",
+    "lazy_global",
+    "once",
+    "once_property",
+]
+
 
 def test_these_names_are_public_and_no_others(gilonce: ModuleType) -> None:
     """The names of the design, and the two about the package itself."""
-    names = {"GILOnceCell", "once", "once_property", "lazy_global", "AlreadySetError"}
-    assert set(gilonce.__all__) == names | {"__version__", "__implementation__"}
-    assert {name for name in vars(gilonce) if not name.startswith("_")} == names
+    for name in NAMES:
+        assert getattr(gilonce, name).__name__ == name
+    assert set(gilonce.__all__) == {*NAMES, "__version__", "__implementation__"}
+    assert {name for name in vars(gilonce) if not name.startswith("_")} == set(NAMES)
+    assert {name for name in dir(gilonce) if not name.startswith("_")} == set(NAMES)
+    with pytest.raises(AttributeError, match="module 'gilonce' has no attribute 'Once'"):
+        _ = gilonce.Once
+
+
+def test_other_cells_are_imported_when_they_are_asked_for(gilonce: ModuleType) -> None:
+    """Who does not use them does not pay for them; `dir` has them all the same, and `import *` gets them."""
+    source = """
+import sys, gilonce
+rooms = {"gilonce._lock", "gilonce._waits", "gilonce._fork", "gilonce._chosen", "gilonce._per_thread", "gilonce._per_process"}
+print(len(rooms & sys.modules.keys()), "OnceLock" in dir(gilonce), "OnceLock" in vars(gilonce))
+from gilonce import *
+print(len(rooms & sys.modules.keys()), "OnceLock" in vars(gilonce), OnceLock().get())
+"""
+    assert run_python(gilonce, "-c", source) == "0 True False\n5 True None\n"
 
 
 @pytest.mark.parametrize("avoided", ["wrapt", "asyncio", "inspect", "importlib.metadata", "typing", "functools"])
@@ -58,27 +88,30 @@ def test_every_example_in_a_docstring_runs(gilonce: ModuleType) -> None:
             result = doctest.testmod(importlib.import_module(module.name))
             assert result.failed == 0
             attempted[module.name] = result.attempted
-    for name in ("_cell", "_once", "_property", "_global"):
+    for name in ("_cell", "_once", "_property", "_global", "_lock", "_per_thread", "_per_process", "_protocol"):
         assert attempted[f"gilonce.{name}"] > 0
 
 
-@pytest.mark.parametrize("name", ["GILOnceCell", "once", "once_property", "lazy_global", "AlreadySetError"])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_public_docstring_says_what_must_be_known(gilonce: ModuleType, name: str) -> None:
     """Parameters, results, errors, the source of the idea, and an example."""
     documentation = getattr(gilonce, name).__doc__
-    for part in ("Parameters:", ">>> ", "pyo3"):
-        assert part in documentation
-    if name != "AlreadySetError":
-        assert "Raises:" in documentation
-        assert "per process" in documentation
+    assert ">>> " in documentation
+    assert re.search("pyo3|Rust", documentation)
+    if name not in ("Cell", "DeadlockError"):
+        assert "Parameters:" in documentation
+        if name != "AlreadySetError":
+            assert "Raises:" in documentation
+            assert re.search("per (process|thread)", documentation)
 
 
-def test_only_the_proxys_room_imports_wrapt(gilonce: ModuleType) -> None:
-    """One room knows wrapt, and the surfaces know no other surface."""
+def test_only_the_proxies_rooms_import_wrapt(gilonce: ModuleType) -> None:
+    """Two rooms know wrapt, and the surfaces know no other surface."""
     sources = {path.stem: path.read_text() for path in (ROOT / "gilonce").glob("*.py")}
-    assert [name for name, source in sources.items() if "import wrapt" in source or "from wrapt" in source] == [
-        "_proxy"
-    ]
+    assert {name for name, source in sources.items() if "import wrapt" in source or "from wrapt" in source} == {
+        "_proxy",
+        "_asking",
+    }
     surfaces = {"_once", "_property", "_global"}
     for name in surfaces:
         for other in surfaces - {name}:
