@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import FunctionType
 
-from wrapt.wrappers import ObjectProxy
+from wrapt.wrappers import ObjectProxy  # type: ignore[import-untyped]
 
 from ._proxy import ALWAYS, OPTIONAL, LazyProxy, ask, implied_interface, methods_of
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._protocol import Cell
 
 
-class AskingProxy(ObjectProxy):  # type: ignore[type-arg]
+class AskingProxy(ObjectProxy):  # type: ignore[misc]
     # wrapt's two proxies have no base in common to which `LazyProxy`'s methods could be moved.
     locals().update(
         {
@@ -55,5 +55,6 @@ def make_asking_proxy(factory: Callable[[], Any], interface: type | None, cell: 
     names = tuple(ALWAYS) if interface is None else methods_of(interface)
     if names not in _classes:
         namespace = {name: OPTIONAL[name] for name in names}
-        _classes.setdefault(names, type(AskingProxy)("LazyProxy", (AskingProxy,), namespace))
+        metaclass: Any = type(AskingProxy)
+        _classes.setdefault(names, metaclass("LazyProxy", (AskingProxy,), namespace))
     return _classes[names](factory, cell)

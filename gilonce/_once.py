@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from ._bound import BoundCell
     from ._cell import Discard
 
 
@@ -220,7 +219,7 @@ class BoundOnce:
         return self.__func__._ask_for(self.__self__)
 
     @property
-    def cell(self) -> BoundCell:
+    def cell(self) -> Any:
         return self.__func__._definition.cell_of(self.__self__)
 
     def __getattr__(self, name: str) -> Any:

@@ -88,7 +88,9 @@ def test_what_makes_no_cell_is_refused(gilonce: ModuleType, surface: str) -> Non
     """The error names the surface, what was given, and what to do."""
 
     def use(**options: Any) -> Any:
-        return gilonce.lazy_global(list, **options) if surface == "lazy_global" else getattr(gilonce, surface)(**options)
+        return (
+            gilonce.lazy_global(list, **options) if surface == "lazy_global" else getattr(gilonce, surface)(**options)
+        )
 
     with pytest.raises(TypeError, match=rf"{surface}\(cell=...\) takes a callable that makes a cell, not 3"):
         use(cell=3)
@@ -96,7 +98,9 @@ def test_what_makes_no_cell_is_refused(gilonce: ModuleType, surface: str) -> Non
         use(cell=gilonce.OnceLock())
     with pytest.raises(TypeError, match=r"makes a 'list' object, which has no get, is_set, .*, set, take, final"):
         use(cell=list)
-    with pytest.raises(TypeError, match=r"is the cell's business. Give it discard, as in cell=functools.partial\(GILOnce"):
+    with pytest.raises(
+        TypeError, match=r"is the cell's business. Give it discard, as in cell=functools.partial\(GILOnce"
+    ):
         use(cell=gilonce.OnceLock, discard=print)
     with pytest.raises(ZeroDivisionError):
         use(cell=lambda: 1 / 0)
@@ -105,7 +109,9 @@ def test_what_makes_no_cell_is_refused(gilonce: ModuleType, surface: str) -> Non
 @pytest.mark.parametrize("kind", ["ThreadOnceCell", "ProcessOnceCell"])
 def test_a_property_takes_only_cells_that_are_final(gilonce: ModuleType, kind: str) -> None:
     """Its value is a plain attribute, which every thread and process would see."""
-    with pytest.raises(TypeError, match=rf"once_property\(cell=...\) keeps its value .* and the value of a {kind} is not"):
+    with pytest.raises(
+        TypeError, match=rf"once_property\(cell=...\) keeps its value .* and the value of a {kind} is not"
+    ):
         gilonce.once_property(cell=KINDS[kind](gilonce))
 
 

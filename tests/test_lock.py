@@ -135,13 +135,17 @@ def test_an_initializer_that_reaches_its_own_cell_is_told_at_once(gilonce: Modul
         return touch() if reenter.pop() else "value"
 
     touch = surface(initializer)
-    with pytest.raises(gilonce.DeadlockError, match="thread 'MainThread' runs .* and in it waits for .*, or use GILOnceCell"):
+    with pytest.raises(
+        gilonce.DeadlockError, match="thread 'MainThread' runs .* and in it waits for .*, or use GILOnceCell"
+    ):
         touch()
     reenter.append(False)
     assert touch() == "value"
 
 
-def test_of_two_values_that_need_each_other_one_is_told_and_the_other_goes_on(gilonce: ModuleType, surface: Any) -> None:
+def test_of_two_values_that_need_each_other_one_is_told_and_the_other_goes_on(
+    gilonce: ModuleType, surface: Any
+) -> None:
     """A cycle is broken at one place."""
     both_inside = threading.Barrier(2)
     touches: list[Touch] = []

@@ -216,7 +216,9 @@ def test_a_task_that_reaches_its_own_cell_is_told_at_once(gilonce: ModuleType, a
 
     async def main() -> None:
         task = asyncio.create_task(ask(), name="the only one")
-        with pytest.raises(gilonce.DeadlockError, match=r"task 'the only one' of thread '.*' runs .* and in it waits for"):
+        with pytest.raises(
+            gilonce.DeadlockError, match=r"task 'the only one' of thread '.*' runs .* and in it waits for"
+        ):
             await task
 
     run(main())

@@ -21,7 +21,18 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from typing_extensions import Self, assert_type
 
 import gilonce
-from gilonce import AlreadySetError, GILOnceCell, lazy_global, once, once_property
+from gilonce import (
+    AlreadySetError,
+    Cell,
+    DeadlockError,
+    GILOnceCell,
+    OnceLock,
+    ProcessOnceCell,
+    ThreadOnceCell,
+    lazy_global,
+    once,
+    once_property,
+)
 
 X = TypeVar("X")
 
@@ -708,3 +719,108 @@ def lazy_globals() -> None:
     assert_type(lazy_global(Config, interface=Config, reify=False, discard=discard_any), Config)
     lazy_global(Config, discard=discard_int)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
     lazy_global(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# --- other cells
+
+
+def other_cells(cell: OnceLock[int]) -> None:
+    assert_type(OnceLock[int](), OnceLock[int])
+    assert_type(OnceLock[int](timeout=3.5), OnceLock[int])
+    OnceLock[int](timeout="soon")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    OnceLock[int](discard=discard_int)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(cell.get_or_init(load), int)
+    assert_type(cell.timeout, float | None)
+    assert_type(copy.copy(cell), OnceLock[int])
+    error: RuntimeError = DeadlockError("a cycle")
+    assert_type(str(error), str)
+    per_thread = ThreadOnceCell(discard=discard_int)
+    assert_type(per_thread, ThreadOnceCell[int])
+    assert_type(per_thread.get(), int | None)
+    assert_type(per_thread.get(""), int | str)
+    assert_type(per_thread.take(), int | None)
+    assert_type(per_thread.is_set(), bool)
+    assert_type(ProcessOnceCell(discard=discard_int), ProcessOnceCell[int])
+    assert_type(ProcessOnceCell[str]().get(), str | None)
+
+
+async def async_other_cells(cell: ThreadOnceCell[int], lock: OnceLock[int]) -> None:
+    assert_type(await cell.aget_or_init(aload), int)
+    assert_type(await lock.aget_or_init(aload), int)
+
+
+class OwnCell(Generic[X]):
+    """What a user brings: it derives from nothing."""
+
+    final = True
+
+    def get(self, default: Any = None) -> Any: ...
+    def is_set(self) -> bool:
+        return False
+
+    def get_or_init(self, initializer: Callable[[], X]) -> X:
+        return initializer()
+
+    async def aget_or_init(self, initializer: Callable[[], Awaitable[X]]) -> X:
+        return await initializer()
+
+    def set(self, value: X) -> None: ...
+    def take(self, default: Any = None) -> Any: ...
+
+
+def protocol() -> None:
+    for cell in (GILOnceCell[int](), OnceLock[int](), ThreadOnceCell[int](), ProcessOnceCell[int](), OwnCell[int]()):
+        accepted: Cell[int] = cell
+        assert_type(accepted.get_or_init(load), int)
+    refused: Cell[int] = [1]  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    assert refused
+
+
+@once(cell=OnceLock)
+def locked() -> int:
+    return 1
+
+
+@once(cell=functools.partial(OnceLock[Any], timeout=30))
+async def alocked() -> int:
+    return 1
+
+
+class Chosen:
+    @once(cell=OwnCell)
+    def method(self) -> int:
+        return 1
+
+    @once(cell=ThreadOnceCell)
+    @classmethod
+    def of_class(cls) -> int:
+        return 1
+
+    @once_property(cell=OnceLock)
+    def attribute(self) -> int:
+        return 1
+
+    @once_property(cell=OnceLock, slot="_slotted")
+    def slotted(self) -> str:
+        return ""
+
+
+async def chosen(it: Chosen) -> None:
+    assert_type(await alocked(), int)
+    assert_type(locked(), int)
+    assert_type(locked.cell, Cell[int])
+    assert_type(alocked.cell, Cell[int])
+    assert_type(it.method(), int)
+    assert_type(it.method.cell, Cell[int])
+    assert_type(Chosen.of_class(), int)
+    assert_type(Chosen.of_class.cell, Cell[int])
+    assert_type(it.attribute, int)
+    assert_type(it.slotted, str)
+    assert_type(once(load, cell=ProcessOnceCell)(), int)
+    assert_type(once(load, cell=ProcessOnceCell).cell, Cell[int])
+    assert_type(once(load).cell, GILOnceCell[int])
+    assert_type(lazy_global(load, cell=ThreadOnceCell), int)
+    once(load, cell=OnceLock())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    once(load, cell=list)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    once(load, cell=OnceLock, discard=discard_int)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    lazy_global(load, cell=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
