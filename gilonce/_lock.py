@@ -165,7 +165,7 @@ class Turns(Exclusive):
             try:
                 gate.release()
             except RuntimeError:
-                pass  # noqa: S110 - it was open: woken before
+                pass
 
         timeout = self._timeout()
         wait = Wait(running, None, wake)
@@ -196,7 +196,7 @@ class Turns(Exclusive):
             try:
                 loop.call_soon_threadsafe(finish)
             except RuntimeError:
-                pass  # noqa: S110 - the loop is closed, and nobody waits in it any more
+                pass
 
         timeout = self._timeout()
         wait = Wait(running, task, wake)

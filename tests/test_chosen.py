@@ -543,7 +543,7 @@ def test_a_proxy_that_asks_does_everything_as_the_real_object(gilonce: ModuleTyp
     assert not numbers._self_cell.is_set()
     assert sorted(numbers) == [1, 2, 3]
     assert isinstance(numbers, list)
-    assert (len(numbers), 3 in numbers, numbers[0], numbers + [4], numbers == [3, 1, 2], repr(numbers)) == (
+    assert (len(numbers), 3 in numbers, numbers[0], numbers + [4], numbers == [3, 1, 2], repr(numbers)) == (  # noqa: RUF005 - its operator
         3,
         True,
         3,

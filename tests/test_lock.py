@@ -136,7 +136,7 @@ def test_an_initializer_that_reaches_its_own_cell_is_told_at_once(gilonce: Modul
 
     touch = surface(initializer)
     with pytest.raises(
-        gilonce.DeadlockError, match="thread 'MainThread' runs .* and in it waits for .*, or use GILOnceCell"
+        gilonce.DeadlockError, match=r"thread 'MainThread' runs .* and in it waits for .*, or use GILOnceCell"
     ):
         touch()
     reenter.append(False)

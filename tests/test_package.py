@@ -44,7 +44,7 @@ def test_other_cells_are_imported_when_they_are_asked_for(gilonce: ModuleType) -
     """Who does not use them does not pay for them; `dir` has them all the same, and `import *` gets them."""
     source = """
 import sys, gilonce
-rooms = {"gilonce._lock", "gilonce._waits", "gilonce._fork", "gilonce._chosen", "gilonce._per_thread", "gilonce._per_process"}
+rooms = {f"gilonce._{room}" for room in ("lock", "waits", "fork", "chosen", "per_thread", "per_process")}
 print(len(rooms & sys.modules.keys()), "OnceLock" in dir(gilonce), "OnceLock" in vars(gilonce))
 from gilonce import *
 print(len(rooms & sys.modules.keys()), "OnceLock" in vars(gilonce), OnceLock().get())
