@@ -141,7 +141,9 @@ class BoundCell(GILOnceCell):
         return repr(self._standalone())
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self._standalone().__reduce_ex__(protocol)
+        # Not what the standalone cell answers: of the function in that, pickle asks that it
+        # makes an object of the class of this view.
+        return GILOnceCell, (), self._standalone().__getstate__()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         from copy import deepcopy

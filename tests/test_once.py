@@ -596,6 +596,24 @@ def test_the_cell_of_a_class_method_below_is_a_view_of_the_class(gilonce: Module
     assert Service.m() is Service.m.cell.get()
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_the_cell_of_a_bound_method_is_pickled_as_a_cell_of_its_own(gilonce: ModuleType, protocol: int) -> None:
+    """A pickle of a view, as a copy of it, has the value or none, and nothing to do with the owner."""
+
+    class Service:
+        @gilonce.once
+        def m(self) -> list[str]:
+            return ["computed"]
+
+    method = Service().m
+    assert not pickle.loads(pickle.dumps(method.cell, protocol)).is_set()
+    method()
+    pickled = pickle.loads(pickle.dumps(method.cell, protocol))
+    assert type(pickled) is gilonce.GILOnceCell
+    assert pickled.take() == ["computed"]
+    assert method.cell.is_set()
+
+
 def test_an_unbound_method_says_where_its_cells_are(gilonce: ModuleType) -> None:
     """There is no cell without an instance; the error says what to write."""
 
