@@ -1,0 +1,207 @@
+"""What gilonce is, said as simply as can be: the world against which the implementations are held.
+
+There is one thread here, no place but an attribute, and nothing to be quick about. A cell is an
+object that has a `value` or has none.
+"""
+
+from __future__ import annotations
+
+import functools
+from reprlib import recursive_repr
+from typing import Any
+
+from kinds import CELL, Kind
+from support import drive
+from worlds import COPYING, Planned, Step, World
+
+
+class Owner:
+    """An instance, with its `value` and, where it has one from its base class, its `base`."""
+
+    def __repr__(self) -> str:
+        return "<Owner>"
+
+
+class Cell:
+    @recursive_repr("<GILOnceCell: ...>")
+    def __repr__(self) -> str:
+        return repr_of(self)
+
+
+# What the messages call them; they are still pickled by the names that they have here.
+Cell.__name__ = "GILOnceCell"
+
+
+class AlreadySetError(Exception):
+    def __init__(self, message: str, value: object) -> None:
+        super().__init__(message)
+        self.value = value
+
+
+def repr_of(place: Any) -> str:
+    return f"<GILOnceCell: {place.value!r}>" if hasattr(place, "value") else "<GILOnceCell: empty>"
+
+
+class ModelSubject:
+    """A subject: what a user holds (`it`), and the place where its value is."""
+
+    def __init__(self, kind: Kind, it: Any, place: Any, cls: type) -> None:
+        self.kind = kind
+        self.it = it
+        self.place = place
+        self.cls = cls
+
+
+class ModelWorld(World):
+    def __init__(self, kind: Kind, discards: str) -> None:
+        super().__init__(discards)
+        self.classes: dict[str, type] = {}
+        self.places: dict[type | None, Any] = {}
+        for subject in kind.subjects:
+            name = subject.partition("(")[0]
+            cls = self.classes.setdefault(name, type(name, (), {}))
+            it = Cell() if kind is CELL or kind.source.endswith("return make(it)\n") else Owner()
+            self.add(ModelSubject(kind, it, self.place_of(kind, it, cls), cls))
+
+    def place_of(self, kind: Kind, it: Any, cls: type) -> Any:
+        if kind.copies == "value":
+            return Cell()
+        if kind.per == "subject":
+            return it
+        return self.places.setdefault(cls if kind.per == "class" else None, Cell())
+
+    def show(self, subject: ModelSubject) -> dict[str, object]:
+        kind, it = subject.kind, subject.it
+        if kind.copies == "value":
+            return {kind.kept: getattr(it, "value", it)} if kind.kept else {}
+        shown = {kind.kept: it.value} if kind.kept and hasattr(it, "value") else {}
+        return {**shown, kind.base: it.base} if hasattr(it, "base") else shown
+
+    # The laws.
+
+    def fill(self, place: Any, make: Any, attribute: str = "value", is_async: bool = False) -> Any:
+        if not hasattr(place, attribute):
+            value = make()
+            if not hasattr(place, attribute):
+                setattr(place, attribute, value)
+            published = getattr(place, attribute)
+            if published is not value and self.discards != "none":
+                self.give_away(value, is_async)
+            return published
+        return getattr(place, attribute)
+
+    def give_away(self, value: Any, is_async: bool) -> None:
+        try:
+            later = self.discard(value)
+        except Planned as error:
+            self.log.append(("unraisable", type(error).__name__, str(error), "Exception ignored in discard"))
+        else:
+            if later is not None and is_async:
+                later.action()
+
+    # The actions.
+
+    def act(self, subject: ModelSubject, step: Step) -> Any:
+        kind, it = subject.kind, subject.it
+        if step.action == "touch":
+            return self.touch(subject)
+        if step.action == "copy":
+            return self.copied(subject, COPYING[step.value])
+        if step.action == "assign":
+            it.value = self.value(step.value)
+            return None
+        if step.action == "delete":
+            if not hasattr(it, "value") and kind.assigned == "descriptor":
+                raise AttributeError("thing")
+            if not hasattr(it, "value"):
+                del subject.cls().thing  # type: ignore[attr-defined]
+            del it.value
+            return None
+        if step.action == "repr" and kind is CELL:
+            return repr(it)
+        if step.action == "repr":
+            is_made = hasattr(it, "value") or hasattr(subject.place, "value")
+            return repr(self.touch(subject)) if is_made else "<lazy_global: thing() not yet called>"
+        return self.act_on_cell(subject, subject.place, step)
+
+    def touch(self, subject: ModelSubject) -> Any:
+        kind, it, place = subject.kind, subject.it, subject.place
+        owner = {"subject": it, "class": subject.cls, "nothing": None}[kind.owner]
+
+        def make() -> Any:
+            if kind.base:
+                self.look(self.fill(it, lambda: self.make(owner), "base"))
+            return as_coroutine(self.make, owner) if kind.is_async else self.make(owner)
+
+        if kind.copies != "value":
+            return self.fill(place, make, is_async=kind.is_async)
+        # A proxy keeps what it has found.
+        if not hasattr(it, "value"):
+            try:
+                it.value = self.fill(place, make)
+            except AttributeError as error:
+                message = f"the factory thing() of a lazy_global raised AttributeError: {error}"
+                raise RuntimeError(message) from error
+        return it.value
+
+    def copied(self, subject: ModelSubject, how: Any) -> Any:
+        kind = subject.kind
+        if kind.copies == "itself":
+            return subject.it
+        if kind.copies == "value":
+            return how(self.touch(subject))
+        it = how(subject.it)
+        place = it if kind.copies == "own" else subject.place
+        return self.add(ModelSubject(kind, it, place, subject.cls))
+
+    def act_on_cell(self, subject: ModelSubject, place: Any, step: Step) -> Any:
+        value = None
+        if step.action in ("get", "take", "set"):
+            value = self.value(step.value)
+        if step.action == "copy of the cell":
+            cell = Cell()
+            vars(cell).update({"value": place.value} if hasattr(place, "value") else {})
+            cell = COPYING[step.value](cell)
+            return self.add(ModelSubject(CELL, cell, cell, Cell))
+        if step.action in ("get_or_init", "aget_or_init"):
+            is_async = step.action == "aget_or_init"
+            make = functools.partial(as_coroutine, self.make) if is_async else self.make
+            return self.fill(place, lambda: make(None), is_async=is_async)
+        if step.action == "import_attr":
+            return self.fill(place, lambda: do_import(step.value))
+        if step.action == "misuse":
+            raise TypeError(
+                "the initializer must be callable, not 7 (int): to publish an object that exists already, use set()"
+            )
+        if step.action == "repr of the cell":
+            return repr(place) if isinstance(place, Cell) else repr_of(place)
+        if step.action == "is_set":
+            return hasattr(place, "value")
+        if step.action == "set":
+            if hasattr(place, "value"):
+                raise AlreadySetError(
+                    f"{subject.kind.named} already holds a {type(place.value).__name__!r} object: read it with get(), "
+                    "or empty the cell with take() first; the rejected object is this error's .value",
+                    value,
+                )
+            place.value = value
+            return None
+        held = getattr(place, "value", value)
+        if step.action == "take":
+            vars(place).pop("value", None)
+        return held
+
+
+def as_coroutine(function: Any, *arguments: Any) -> Any:
+    """Call a function in a coroutine, out of which a StopIteration does not come as such."""
+
+    async def call() -> Any:
+        return function(*arguments)
+
+    return drive(call())
+
+
+def do_import(name: str) -> Any:
+    namespace: dict[str, Any] = {}
+    exec(f"from decimal import {name}", namespace)
+    return namespace[name]
