@@ -6,6 +6,7 @@ most of the time that `import gilonce` takes.
 
 from __future__ import annotations
 
+import sys
 from types import CodeType, FunctionType, MethodType
 
 from ._implementation import in_c
@@ -31,10 +32,34 @@ def name_of(function: Any) -> str:
     return f"<{type(function).__qualname__} object>"
 
 
-def _is_partial(function: object) -> bool:
+# An object that says by its `__class__` that it is a function, a method or a partial may be a
+# proxy for one, and then what it wraps is what counts. It may also be a mock, or lie: nothing
+# that belongs to such a thing is taken for granted.
+
+
+def _is_partial(function: Any) -> bool:
     from functools import partial
 
-    return isinstance(function, partial)
+    return (
+        isinstance(function, partial)
+        and hasattr(function, "func")
+        and isinstance(getattr(function, "args", None), tuple)
+        and isinstance(getattr(function, "keywords", None), dict)
+    )
+
+
+def _code_of(function: object) -> Any:
+    code = getattr(function, "__code__", None)
+    # PyPy's builtin functions have code of another type.
+    return code if hasattr(type(code), "co_flags") else None
+
+
+def kind_of_method(function: object) -> type | None:
+    """Return `classmethod` or `staticmethod` if `function` is one, or passes for one and has what that has."""
+    for kind in (classmethod, staticmethod):
+        if isinstance(function, kind) and hasattr(function, "__func__"):
+            return kind
+    return None
 
 
 def binds(function: object) -> bool:
@@ -44,19 +69,22 @@ def binds(function: object) -> bool:
 
 def _code_flags(function: Any) -> int:
     """Return the flags of the code that a call of `function` runs, 0 if there is none to see."""
-    while True:
+    # Bounded, because what says that it wraps may say so for ever.
+    for _ in range(sys.getrecursionlimit()):
         if isinstance(function, FunctionType):
-            return function.__code__.co_flags
+            code = _code_of(function)
+            return 0 if code is None else code.co_flags  # type: ignore[no-any-return]
         if isinstance(function, type):
             return 0
         if isinstance(function, MethodType):
-            function = function.__func__
+            function = getattr(function, "__func__", None)
         elif _is_partial(function):
             function = function.func
         else:
             function = getattr(type(function), "__call__", None)
             if not isinstance(function, FunctionType):
                 return 0
+    return 0
 
 
 @in_c
@@ -89,9 +117,10 @@ def required_parameters(function: Any) -> tuple[list[str], list[str]]:
     As `inspect.signature` does, this follows `__wrapped__` to what a decorator wraps. Of a
     callable written in C nothing is known, and nothing returned.
     """
-    seen: set[int] = set()
-    while hasattr(function, "__wrapped__") and id(function) not in seen:
-        seen.add(id(function))
+    seen: dict[int, Any] = {}
+    # It may end in a circle, or, where attributes are made up when they are asked for, never.
+    while hasattr(function, "__wrapped__") and id(function) not in seen and len(seen) < sys.getrecursionlimit():
+        seen[id(function)] = function
         function = function.__wrapped__
     if _is_partial(function):
         positional, keyword_only = required_parameters(function.func)
@@ -101,12 +130,12 @@ def required_parameters(function: Any) -> tuple[list[str], list[str]]:
             [name for name in keyword_only if name not in given],
         )
     if isinstance(function, FunctionType):
-        code: Any = function.__code__
-        if not isinstance(code, CodeType):  # pragma: no cover - PyPy's builtin functions
+        code: Any = _code_of(function)
+        if not isinstance(code, CodeType):
             return [], []
         names = code.co_varnames
-        defaults = len(function.__defaults__ or ())
-        keyword_defaults = function.__kwdefaults__ or {}
+        defaults = len(getattr(function, "__defaults__", None) or ())
+        keyword_defaults = getattr(function, "__kwdefaults__", None) or {}
         keywords = names[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
         return (
             list(names[: code.co_argcount - defaults]),
@@ -118,7 +147,7 @@ def required_parameters(function: Any) -> tuple[list[str], list[str]]:
         if maker is object.__init__:
             maker = function.__new__
     elif isinstance(function, MethodType):
-        maker = function.__func__
+        maker = getattr(function, "__func__", None)
     else:
         maker = getattr(type(function), "__call__", None)
     if not isinstance(maker, FunctionType):

@@ -14,6 +14,7 @@ from ._callables import (
     hides_parameters,
     is_coroutine_function,
     is_generator_function,
+    kind_of_method,
     name_of,
     required_parameters,
 )
@@ -255,7 +256,7 @@ def examine(function: Any) -> tuple[Any, str, bool, bool]:
 
     Raises TypeError if @once cannot wrap it.
     """
-    kind = type(function) if isinstance(function, (classmethod, staticmethod)) else None
+    kind = kind_of_method(function)
     wrapped = function if kind is None else function.__func__
     if not callable(wrapped):
         hint = ": for a lazy attribute use once_property" if isinstance(function, property) else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import GenericAlias, MemberDescriptorType, MethodType
 
 from ._bound import BoundCell, Definition, class_values, prepare
-from ._callables import is_coroutine_function, name_of
+from ._callables import is_coroutine_function, kind_of_method, name_of
 from ._cell import EMPTY, GILOnceCell, check_discard
 from ._implementation import in_c
 
@@ -110,7 +110,7 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
         discard: Discard = None,
         cell: Callable[[], Any] | None = None,
     ) -> None:
-        self.func = function.__func__ if isinstance(function, (classmethod, staticmethod)) else function
+        self.func = function if kind_of_method(function) is None else function.__func__
         self.attrname = None
         self.__doc__ = getattr(self.func, "__doc__", None)
         self.__module__ = getattr(self.func, "__module__", "")
@@ -315,9 +315,10 @@ def _define(function: object, discard: Discard, cell: Callable[[], Any] | None, 
 def _kind_of(cls: type[once_property], function: object, slot: str | None) -> type[once_property]:
     """Return the class of the descriptor for `function`."""
     kind: type[once_property] = once_property
-    if isinstance(function, classmethod):
+    method = kind_of_method(function)
+    if method is classmethod:
         kind = _PerClass
-    elif isinstance(function, staticmethod):
+    elif method is staticmethod:
         kind = _PerProcess
     elif not callable(function):
         raise TypeError(f"{cls.__name__} takes a callable, not {function!r} ({type(function).__name__})")

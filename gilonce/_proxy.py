@@ -281,14 +281,14 @@ def methods_of(interface: type) -> tuple[str, ...]:
 
 
 def implied_interface(factory: Any) -> type | None:
-    if isinstance(factory, type):
-        return factory
+    # By `type()`, as in `lazy_global`, and because an instance may pass for a class.
+    if issubclass(type(factory), type):
+        return factory  # type: ignore[no-any-return]
     try:
         annotation = factory.__annotations__.get("return")
     except Exception:
         # No annotations, or, where they are evaluated late, none that can be.
         return None
-    # By `type()`, for in Python 3.10 `isinstance(list[int], type)` is true.
     if not issubclass(type(annotation), type) or annotation is object:
         return None
     if annotation.__name__ == "Any" and annotation.__module__ in ("typing", "typing_extensions"):
