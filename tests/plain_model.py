@@ -71,11 +71,17 @@ class ModelWorld(World):
         return self.places.setdefault(cls if kind.per == "class" else None, Cell())
 
     def show(self, subject: ModelSubject) -> dict[str, object]:
-        kind, it = subject.kind, subject.it
-        if kind.copies == "value":
-            return {kind.kept: getattr(it, "value", it)} if kind.kept else {}
-        shown = {kind.kept: it.value} if kind.kept and hasattr(it, "value") else {}
-        return {**shown, kind.base: it.base} if hasattr(it, "base") else shown
+        kind, it, place = subject.kind, subject.it, subject.place
+        shown: dict[str, object] = {}
+        if kind.cell and hasattr(place, "value"):
+            shown["the cell"] = place.value
+        if kind.copies == "value" and kind.kept:
+            shown[kind.kept] = getattr(it, "value", it)
+        elif kind.kept and hasattr(it, "value"):
+            shown[kind.kept] = it.value
+        if hasattr(it, "base"):
+            shown[kind.base] = it.base
+        return shown
 
     # The laws.
 

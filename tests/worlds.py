@@ -268,6 +268,9 @@ class RealWorld(World):
 
     def show(self, subject: Subject) -> dict[str, object]:
         shown: dict[str, object] = self.eval(subject.kind.shows, subject.it)
+        if subject.kind.cell:
+            value = self.eval(subject.kind.cell, subject.it).get(self)
+            shown = shown if value is self else {**shown, "the cell": value}
         return shown
 
     def act(self, subject: Subject, step: Step) -> Any:
@@ -308,6 +311,8 @@ class RealWorld(World):
         return getattr(cell, step.action)(self.value(step.value))
 
     def copied(self, it: Any, how: str) -> Any:
+        if "pickle" not in how:
+            return COPYING[how](it)
         # Pickle finds the classes of an implementation by name.
         with activate(self.package.__implementation__):
             return COPYING[how](it)
