@@ -17,7 +17,7 @@ from ._implementation import in_c
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
-    from typing import Any
+    from typing import Any, TypeGuard
 
     from ._cell import Discard
 
@@ -58,13 +58,13 @@ class Definition:
 
     def cell_of(self, owner: object) -> Any:
         """Return the cell of an instance or, if `owner` is a class, of that class."""
-        if isinstance(owner, type):
+        if is_class(owner):
             return self._dict_cell(owner, self.values_of(owner), self.key)
         return self.cell_in_dict(owner, self.key)
 
     def find(self, owner: object) -> Any:
         """Return the value that `cell_of(owner)` holds, or `EMPTY`, without making a cell."""
-        if isinstance(owner, type):
+        if is_class(owner):
             return self.values_of(owner).get(self.key, EMPTY)
         return self.namespace_of(owner).get(self.key, EMPTY)
 
@@ -98,6 +98,15 @@ class Definition:
                 "For one value per class, put a classmethod under the decorator"
             )
         return namespace
+
+
+def is_class(owner: object) -> TypeGuard[type]:
+    """Return whether `owner` is a class.
+
+    By `type()`: a proxy passes for the class behind it, whose values those of the proxy
+    would take the place of.
+    """
+    return issubclass(type(owner), type)
 
 
 def _unique_key(key: str) -> str:

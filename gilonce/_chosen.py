@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ._bound import Definition, DictCell, SlotCell
+from ._bound import Definition, DictCell, SlotCell, is_class
 from ._cell import EMPTY, GILOnceCell, check_initializer
 from ._lock import Exclusive, OnceLock, Turns
 
@@ -164,7 +164,7 @@ class KeptDefinition(Definition):
         return self.make()
 
     def cell_of(self, owner: object) -> Any:
-        if isinstance(owner, type):
+        if is_class(owner):
             values = self.values_of(owner)
             return values.get(self.kept_key) or values.setdefault(self.kept_key, self.make())
         return self.cell_in_dict(owner, self.key) if self.final else self.kept_in(owner)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from unittest import mock
 
 import pytest
+import wrapt
 
 KINDS_OF_CALLABLES = [FunctionType, MethodType, functools.partial, type, property, classmethod, staticmethod]
 
@@ -31,8 +32,7 @@ def test_what_passes_for_another_kind_of_callable_need_not_have_what_that_has(
     elif name == "lazy_global":
         assert made == "value"
     else:
-        Owner = type("Owner", (), {"thing": made})
-        assert vars(Owner)["thing"] is made
+        assert vars(type("Owner", (), {"thing": made}))["thing"] is made
 
 
 @pytest.mark.parametrize("name", ["once", "once_property", "lazy_global"])
@@ -84,7 +84,7 @@ def test_a_kind_of_class_method_is_a_class_method(gilonce: ModuleType, name: str
     class Base:
         @getattr(gilonce, name)
         @Special
-        def thing(cls) -> type:
+        def thing(cls) -> type:  # noqa: N805 - it is a class method
             return cls
 
     class Derived(Base):
@@ -92,3 +92,18 @@ def test_a_kind_of_class_method_is_a_class_method(gilonce: ModuleType, name: str
 
     for cls in (Base, Derived):
         assert (cls.thing() if name == "once" else cls.thing) is cls
+
+
+@pytest.mark.parametrize("kind", ["method", "class method"])
+def test_a_proxy_of_a_class_takes_the_place_of_none_of_its_values(gilonce: ModuleType, kind: str) -> None:
+    """It passes for the class, but it is an owner of its own, and has no `__dict__` to write to."""
+
+    class Owner:
+        pass
+
+    function = gilonce.once((lambda _: object()) if kind == "method" else classmethod(lambda _: object()))
+    bind = function.__get__ if kind == "method" else functools.partial(function.__get__, None)
+    value = bind(Owner)()
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        bind(wrapt.ObjectProxy(Owner))()
+    assert bind(Owner)() is value
