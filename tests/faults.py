@@ -151,7 +151,7 @@ in_cell(a_pickle_is_empty, "__reduce_ex__")
 in_cell(an_awaited_value_replaces_another, "aget_or_init", "async cell")
 
 
-def cached_property(*, discard: Any) -> Any:  # noqa: ARG001 - it has none
+def cached_property(*, discard: Any) -> Any:
     return functools.cached_property
 
 

@@ -8,7 +8,6 @@ from what gilonce raises.
 from __future__ import annotations
 
 import functools
-import itertools
 import operator
 import types
 from collections.abc import Callable
@@ -96,20 +95,35 @@ for _error in (OddError, OddAttributeError, OddTypeError, OddEscape, StopIterati
     ODD[f"raises {_error.__name__}"] = lambda error=_error: raising(error)  # type: ignore[misc]
 for _error in (OddError, OddAttributeError, OddTypeError, OddEscape):
     ODD[f"{_error.__name__} for every attribute"] = lambda error=_error: a_class(__getattr__=raising(error))()  # type: ignore[misc]
-for _dunder in (
-    ["__eq__", "__hash__", "__bool__", "__len__", "__repr__", "__str__", "__format__", "__iter__", "__get__"]
-    + ["__set_name__", "__class__", "__dir__", "__reduce_ex__", "__del__"][:-1]
-    + ["__instancecheck__", "__await__", "__index__", "__contains__", "__getitem__", "__delattr__", "__setattr__"]
-):
+SPECIAL_METHODS = """
+    __eq__ __hash__ __bool__ __len__ __repr__ __str__ __format__ __iter__ __get__ __class__ __set_name__ __dir__
+    __reduce_ex__ __await__ __index__ __contains__ __getitem__ __setattr__ __delattr__ __instancecheck__
+""".split()
+for _dunder in SPECIAL_METHODS:
     _hostile = property(raising(OddError)) if _dunder == "__class__" else raising(OddEscape)
     ODD[f"hostile {_dunder}"] = lambda name=_dunder, value=_hostile: a_class(**{name: value})()  # type: ignore[misc]
-for _attribute, _value in itertools.product(
-    ["__name__", "__qualname__", "__module__", "__doc__", "__annotations__", "__isabstractmethod__", "__code__", "__func__"]
-    + ["__defaults__", "__kwdefaults__", "__wrapped__", "__signature__", "_is_coroutine_marker", "__mro__", "__dict__"],
-    ["a number", "no identifier", "raises"],
-):
-    _given = property(raising(OddError)) if _value == "raises" else ODD[_value]()
-    ODD[f"{_attribute}: {_value}"] = lambda name=_attribute, value=_given: a_class(**{name: value})()  # type: ignore[misc]
+ATTRIBUTES = """
+    __name__ __qualname__ __module__ __doc__ __annotations__ __isabstractmethod__ __code__ __func__ __defaults__
+    __kwdefaults__ __wrapped__ __signature__ _is_coroutine_marker __mro__ __dict__
+""".split()
+
+
+def with_attribute(name: str, value: object) -> Any:
+    """Return an object that gives `value` for one attribute; one that raises, if it is an exception."""
+
+    def give(self: Any, asked: str) -> Any:
+        if asked != name:
+            return object.__getattribute__(self, asked)
+        if isinstance(value, BaseException):
+            raise value
+        return value
+
+    return a_class(__getattribute__=give)()
+
+
+for _attribute in ATTRIBUTES:
+    for _value in (7, "not an identifier!", None, OddError("odd"), OddAttributeError("odd"), OddEscape("odd")):
+        ODD[f"{_attribute}: {_value!r}"] = lambda name=_attribute, value=_value: with_attribute(name, value)  # type: ignore[misc]
 for _kind in (types.FunctionType, types.MethodType, functools.partial, type, classmethod, staticmethod, property, str):
     ODD[f"passes for a {_kind.__name__}"] = lambda kind=_kind: a_class(__class__=kind)()  # type: ignore[misc]
     ODD[f"a mock of a {_kind.__name__}"] = lambda kind=_kind: mock.MagicMock(spec=kind, return_value="a value")  # type: ignore[misc]

@@ -12,7 +12,7 @@ from typing import Any
 
 from kinds import CELL, Kind
 from support import drive
-from worlds import COPYING, Planned, Step, World
+from worlds import COPYING, PlannedError, Step, World
 
 
 class Owner:
@@ -99,7 +99,7 @@ class ModelWorld(World):
     def give_away(self, value: Any, is_async: bool) -> None:
         try:
             later = self.discard(value)
-        except Planned as error:
+        except PlannedError as error:
             self.log.append(("unraisable", type(error).__name__, str(error), "Exception ignored in discard"))
         else:
             if later is not None and is_async:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
+from support import IMPLEMENTATIONS, activate
 
 #: By how much a run is longer than the default one. A longer one begins at random. Its tests take
 #: more than the minute after which a test counts as hanging:
@@ -27,3 +29,14 @@ def searching(examples: int, **others: Any) -> settings:
             **others,
         }
     )
+
+
+@functools.cache
+def packages() -> dict[str, Any]:
+    """Return the implementations that there are here, to be used side by side."""
+    loaded = {}
+    for implementation in IMPLEMENTATIONS:
+        with activate(implementation) as package:
+            package.lazy_global(object)  # imports what it needs
+            loaded[implementation] = package
+    return loaded

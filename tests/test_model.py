@@ -6,13 +6,12 @@ import functools
 from typing import Any
 
 import pytest
+from faults import FAULTS, broken
 from hypothesis import Phase, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from faults import FAULTS, broken
 from kinds import KINDS, Kind
 from plain_model import ModelWorld
-from searching import searching
-from support import IMPLEMENTATIONS, activate
+from searching import packages, searching
 from worlds import COPYING, ERRORS, VALUES, Plan, RealWorld, Step
 
 #: What may befall a cell, and with which values.
@@ -119,21 +118,11 @@ class Machine(RuleBasedStateMachine):
             world.close()
 
 
-def packages() -> dict[str, Any]:
-    """Return the implementations that there are here."""
-    loaded = {}
-    for implementation in IMPLEMENTATIONS:
-        with activate(implementation) as package:
-            package.lazy_global(object)  # imports what it needs
-            loaded[implementation] = package
-    return loaded
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_sequence_shows_the_same_as_on_the_model(kind: str) -> None:
     """Values, exceptions, texts, runs of initializers, discards, copies and `vars()` of owners are the model's."""
     machine = functools.partial(Machine, KINDS[kind], packages())
-    run_state_machine_as_test(machine, settings=searching(30, stateful_step_count=15))
+    run_state_machine_as_test(machine, settings=searching(25, stateful_step_count=15))
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -21,7 +21,7 @@ from kinds import CELL, PUBLIC_NAMES, Kind
 from support import activate, drive
 
 
-class Planned(Exception):
+class PlannedError(Exception):
     """What an initializer is told to raise, beside exceptions of Python's own."""
 
 
@@ -52,15 +52,24 @@ class Stuck(Thing):
     """A value that can be neither copied nor pickled, and has no repr."""
 
     def __repr__(self) -> str:
-        raise Planned("no repr")
+        raise PlannedError("no repr")
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise Planned("no copy")
+        raise PlannedError("no copy")
 
 
 ERRORS = {
     error.__name__: error
-    for error in (Planned, Escape, AttributeError, KeyError, StopIteration, GeneratorExit, KeyboardInterrupt, TypeError)
+    for error in (
+        PlannedError,
+        Escape,
+        AttributeError,
+        KeyError,
+        StopIteration,
+        GeneratorExit,
+        KeyboardInterrupt,
+        TypeError,
+    )
 }
 #: Values by name. "new" is another one each time; "itself" is the subject.
 CONSTANTS: dict[str, Any] = {
@@ -173,7 +182,7 @@ class World:
             self.log.append(self.outcome(self.current, Step("take" if self.current.kind.cell else "touch")))
             self.is_discarding = False
         if self.discards == "raises":
-            raise Planned("discard")
+            raise PlannedError("discard")
         return Later(lambda: self.log.append(("waited",))) if self.discards == "awaited" else None
 
     def unraisable(self, report: Any) -> None:
@@ -221,7 +230,7 @@ class World:
 def text_of(error: BaseException) -> str:
     try:
         return str(error)
-    except Planned:
+    except PlannedError:
         return "its text cannot be made"
 
 
