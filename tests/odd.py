@@ -98,14 +98,14 @@ for _error in (OddError, OddAttributeError, OddTypeError, OddEscape):
 SPECIAL_METHODS = """
     __eq__ __hash__ __bool__ __len__ __repr__ __str__ __format__ __iter__ __get__ __class__ __set_name__ __dir__
     __reduce_ex__ __await__ __index__ __contains__ __getitem__ __setattr__ __delattr__ __instancecheck__
-""".split()
+""".split()  # noqa: SIM905 - twenty names are read more easily so
 for _dunder in SPECIAL_METHODS:
     _hostile = property(raising(OddError)) if _dunder == "__class__" else raising(OddEscape)
     ODD[f"hostile {_dunder}"] = lambda name=_dunder, value=_hostile: a_class(**{name: value})()  # type: ignore[misc]
 ATTRIBUTES = """
     __name__ __qualname__ __module__ __doc__ __annotations__ __isabstractmethod__ __code__ __func__ __defaults__
     __kwdefaults__ __wrapped__ __signature__ _is_coroutine_marker __mro__ __dict__
-""".split()
+""".split()  # noqa: SIM905 - twenty names are read more easily so
 
 
 def with_attribute(name: str, value: object) -> Any:

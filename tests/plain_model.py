@@ -76,7 +76,7 @@ class ModelWorld(World):
         if kind.cell and hasattr(place, "value"):
             shown["the cell"] = place.value
         if kind.copies == "value" and kind.kept:
-            shown[kind.kept] = getattr(it, "value", it)
+            shown[kind.kept] = getattr(it, "named", it)
         elif kind.kept and hasattr(it, "value"):
             shown[kind.kept] = it.value
         if hasattr(it, "base"):
@@ -141,13 +141,16 @@ class ModelWorld(World):
 
         if kind.copies != "value":
             return self.fill(place, make, is_async=kind.is_async)
-        # A proxy keeps what it has found.
+        # A proxy keeps what it has found; its name in the module is given up once. (They differ where
+        # the cell is emptied between a touch and another one within it.)
         if not hasattr(it, "value"):
             try:
                 it.value = self.fill(place, make)
             except AttributeError as error:
                 message = f"the factory thing() of a lazy_global raised AttributeError: {error}"
                 raise RuntimeError(message) from error
+            if not hasattr(it, "named"):
+                it.named = it.value
         return it.value
 
     def copied(self, subject: ModelSubject, how: Any) -> Any:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import faulthandler
 import functools
 import os
+import sys
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 from support import IMPLEMENTATIONS, activate
 
-#: By how much a run is longer than the default one. A longer one begins at random. Its tests take
-#: more than the minute after which a test counts as hanging:
-#: `GILONCE_SEARCH=20 python -m pytest -o faulthandler_timeout=0 tests/test_model.py tests/test_bad_input.py`
+#: By how much a run is longer than the default one. A longer one begins at random:
+#: `GILONCE_SEARCH=20 python -m pytest tests/test_model.py tests/test_bad_input.py`
 FACTOR = int(os.environ.get("GILONCE_SEARCH", "1"))
 
 
@@ -40,3 +41,8 @@ def packages() -> dict[str, Any]:
             package.lazy_global(object)  # imports what it needs
             loaded[implementation] = package
     return loaded
+
+
+def take_time() -> None:
+    """Let this test take longer than others before it counts as hanging: a failure is made small first."""
+    faulthandler.dump_traceback_later(600 * FACTOR, exit=True, file=sys.__stderr__)

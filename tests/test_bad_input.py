@@ -7,9 +7,9 @@ crash of the interpreter would be the end of the run.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import copy
+import inspect
 import pickle
 import sys
 from collections.abc import Callable
@@ -19,7 +19,7 @@ import odd
 import pytest
 from hypothesis import given
 from odd import DESCRIPTIONS, Description, Odd
-from searching import packages, searching
+from searching import packages, searching, take_time
 from support import drive
 
 #: Everywhere: a wrong kind of thing, and a recursion that the odd object itself has begun. The
@@ -69,7 +69,7 @@ def cells(gilonce: Any, watched: Watched) -> tuple[Any, Any]:
 
 def touch(made: Any) -> Any:
     """Call it if it is a once function."""
-    return drive(made()) if asyncio.iscoroutinefunction(made) else made()
+    return drive(made()) if inspect.iscoroutinefunction(made) else made()
 
 
 # The cell.
@@ -401,9 +401,11 @@ def plain(result: Any) -> object:
     return type.__dict__["__name__"].__get__(kind)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # Python 3.13's, of a partial in a class
 @pytest.mark.parametrize("name", USES)
 def test_odd_objects_are_taken_or_refused(name: str) -> None:
     """Documented exceptions or the object's own, the same ones everywhere, and no cell that was changed."""
+    take_time()
 
     @searching(100)
     @given(DESCRIPTIONS)

@@ -11,7 +11,7 @@ from hypothesis import Phase, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from kinds import KINDS, Kind
 from plain_model import ModelWorld
-from searching import packages, searching
+from searching import packages, searching, take_time
 from worlds import COPYING, ERRORS, VALUES, Plan, RealWorld, Step
 
 #: What may befall a cell, and with which values.
@@ -121,6 +121,7 @@ class Machine(RuleBasedStateMachine):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_sequence_shows_the_same_as_on_the_model(kind: str) -> None:
     """Values, exceptions, texts, runs of initializers, discards, copies and `vars()` of owners are the model's."""
+    take_time()
     machine = functools.partial(Machine, KINDS[kind], packages())
     run_state_machine_as_test(machine, settings=searching(25, stateful_step_count=15))
 
@@ -128,6 +129,7 @@ def test_every_sequence_shows_the_same_as_on_the_model(kind: str) -> None:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found(fault: str) -> None:
     """The machine is no test that cannot fail: it finds each of these within two hundred sequences."""
+    take_time()
     kind, _ = FAULTS[fault]
     machine = functools.partial(Machine, KINDS[kind], {"broken": broken(packages()["python"], fault)})
     quickly = searching(200, stateful_step_count=10, phases=[Phase.generate], report_multiple_bugs=False)
