@@ -407,7 +407,7 @@ def test_odd_objects_are_taken_or_refused(name: str) -> None:
     """Documented exceptions or the object's own, the same ones everywhere, and no cell that was changed."""
     take_time()
 
-    @searching(100)
+    @searching(80)
     @given(DESCRIPTIONS)
     def feed(description: Description) -> None:
         outcomes = []
