@@ -73,7 +73,7 @@ def _code_flags(function: Any) -> int:
     for _ in range(sys.getrecursionlimit()):
         if isinstance(function, FunctionType):
             code = _code_of(function)
-            return 0 if code is None else code.co_flags  # type: ignore[no-any-return]
+            return 0 if code is None else code.co_flags
         if isinstance(function, type):
             return 0
         if isinstance(function, MethodType):
