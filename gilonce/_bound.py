@@ -80,7 +80,7 @@ class Definition:
         """Return the cell that `instance` has in the slot whose descriptor is `member`."""
         return SlotCell(self, instance, member)
 
-    def _dict_cell(self, owner: object, namespace: Any, key: str) -> BoundCell:
+    def _dict_cell(self, owner: object, namespace: Any, key: str) -> BoundCell:  # noqa: ARG002 - its overrides use it
         return DictCell(self, namespace, key)
 
     def namespace_of(self, instance: object) -> Any:

@@ -53,13 +53,16 @@ class Exclusive:
         """
         given: list[Any] = []
 
-        def set() -> Any:
+        def give() -> Any:
             given.append(value)
             return value
 
+        # For the message of a deadlock.
+        give.__qualname__ = "set"
+
         published = self._load()
         if published is EMPTY:
-            published = self._fill(set)
+            published = self._fill(give)
         if not given or published is not value:
             raise self._rejection(published, value)
 
@@ -162,7 +165,7 @@ class Turns(Exclusive):
         gate.acquire()
 
         def wake() -> None:
-            try:
+            try:  # noqa: SIM105 - contextlib would have to be imported
                 gate.release()
             except RuntimeError:
                 pass
@@ -193,7 +196,7 @@ class Turns(Exclusive):
                 is_over.set_result(None)
 
         def wake() -> None:
-            try:
+            try:  # noqa: SIM105 - as above
                 loop.call_soon_threadsafe(finish)
             except RuntimeError:
                 pass

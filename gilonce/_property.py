@@ -119,7 +119,7 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
         self._slot = slot
         self._is_async = is_coroutine_function(self.func)
         self._makes = cell
-        self._definition = _define(self.func, discard, cell, slot)
+        self._definition = _define(self.func, discard, cell)
 
     # A copy is another definition, with values of its own.
 
@@ -301,7 +301,7 @@ def _make_anew(
     return made
 
 
-def _define(function: object, discard: Discard, cell: Callable[[], Any] | None, slot: str | None) -> Definition:
+def _define(function: object, discard: Discard, cell: Callable[[], Any] | None) -> Definition:
     """Return what the cells of a property's instances or classes have in common."""
     if cell is None:
         advice = "Declare a slot for it in the __slots__ of its class, and name that: once_property(slot='_name')"

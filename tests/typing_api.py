@@ -822,5 +822,5 @@ async def chosen(it: Chosen) -> None:
     assert_type(lazy_global(load, cell=ThreadOnceCell), int)
     once(load, cell=OnceLock())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     once(load, cell=list)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
-    once(load, cell=OnceLock, discard=discard_int)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    once(load, cell=OnceLock, discard=discard_int)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     lazy_global(load, cell=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
