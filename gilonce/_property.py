@@ -101,6 +101,11 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
             return lambda function: cls(function, slot=slot, discard=discard, cell=cell)
         return super().__new__(_kind_of(cls, function, slot))
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__init__ is not once_property.__init__:
+            cls.__new__ = _new_for_own_init  # type: ignore[method-assign]
+
     def __init__(
         self,
         function: Any,
@@ -120,11 +125,18 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
         self._is_async = is_coroutine_function(self.func)
         self._makes = cell
         self._definition = _define(self.func, discard, cell)
+        if type(self) is not once_property and type(self) not in _KINDS:
+            # A subclass with an `__init__` of its own says only now what it decorates.
+            kind = _kind_of(type(self), function, slot)
+            if kind is not type(self):
+                self.__class__ = kind
+        if isinstance(self, _PerProcess):
+            self._cell = self._definition.make_cell()
 
     # A copy is another definition, with values of its own.
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        own = {"_cell", "_definition"}
+        own = {"_cell", "_definition", "_makes"}
         attributes = {name: value for name, value in self.__dict__.items() if name not in own}
         made_of = type(self), self.func, self._slot, None if self._makes else self._definition.discard, self._makes
         # In C, a name that is not in the `__dict__` has to be assigned.
@@ -280,9 +292,7 @@ class _PerClass(once_property):
 
 
 class _PerProcess(once_property):
-    def __init__(self, function: Any, /, **options: Any) -> None:
-        super().__init__(function, **options)
-        self._cell = self._definition.make_cell()
+    _cell: Any
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         if self.__isabstractmethod__:
@@ -297,8 +307,20 @@ def _make_anew(
     cls: type[once_property], function: Any, slot: str | None, discard: Discard, cell: Callable[[], Any] | None = None
 ) -> once_property:
     made: once_property = object.__new__(cls)
-    made.__init__(function, slot=slot, discard=discard, cell=cell)  # type: ignore[misc]
+    # Not the `__init__` of a subclass, which may take anything: what it has set is copied.
+    once_property.__init__(made, function, slot=slot, discard=discard, cell=cell)
     return made
+
+
+def _new_for_own_init(cls: type[once_property], /, *args: Any, **options: Any) -> Any:
+    """Be the `__new__` of a subclass that has an `__init__` of its own, and so parameters of its own.
+
+    As with `functools.cached_property`, only that `__init__` knows what they mean. With
+    nothing but the options of `once_property`, the result is a decorator, as it is there.
+    """
+    if not args and options and options.keys() <= {"slot", "discard", "cell"}:
+        return once_property.__new__(cls, **options)
+    return object.__new__(cls)
 
 
 def _define(function: object, discard: Discard, cell: Callable[[], Any] | None) -> Definition:

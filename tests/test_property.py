@@ -774,6 +774,87 @@ def test_a_subclass_keeps_its_own_methods_for_every_kind(gilonce: ModuleType) ->
     assert type(vars(Owner)["slotted"]).__qualname__ == Loud.__qualname__
 
 
+def test_a_subclass_may_have_parameters_of_its_own(gilonce: ModuleType) -> None:
+    """As with `functools.cached_property`: what it decorates is said by its call of our `__init__`."""
+
+    class Settable(gilonce.once_property):  # type: ignore[name-defined, misc]
+        def __init__(self, fget: Any, fset: Any = None, *, note: str = "") -> None:
+            super().__init__(fget)
+            self.fset = fset
+            self.note = note
+
+        def __set__(self, instance: Any, value: Any) -> None:
+            instance.__dict__[self.attrname] = self.fset(instance, value)
+
+        def setter(self, fset: Any) -> Any:
+            return type(self)(self.func, fset, note="with a setter")
+
+    class Constant(gilonce.once_property):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__(lambda instance: object())
+
+    class Owner:
+        @Settable
+        def plain(self) -> int:
+            return 1
+
+        @plain.setter
+        def plain(self, value: int) -> int:
+            return value * 10
+
+        constant = Constant()
+
+    it, another = Owner(), Owner()
+    assert (it.plain, it.plain) == (1, 1)
+    it.plain = 5
+    assert (it.plain, another.plain) == (50, 1)
+    assert it.constant is it.constant is not another.constant
+    assert type(vars(Owner)["plain"]) is Settable
+
+    made_anew = copy.copy(vars(Owner)["plain"])
+    assert (made_anew.attrname, made_anew.note, made_anew.fset(None, 2)) == ("plain", "with a setter", 20)
+
+
+def test_a_subclass_with_its_own_init_is_of_every_kind(gilonce: ModuleType) -> None:
+    """Slots, classes, static and coroutine functions: what our `__init__` is given counts, not what its own is."""
+
+    class Noted(gilonce.once_property):  # type: ignore[name-defined, misc]
+        def __init__(self, note: str, function: Any, where: str | None = None) -> None:
+            super().__init__(function, slot=where)
+            self.note = note
+
+    class Owner:
+        __slots__ = ("__dict__", "_slotted")
+        plain = Noted("", lambda self: object())
+        slotted = Noted("", lambda self: object(), "_slotted")
+        of_class = Noted("", classmethod(lambda cls: object()))
+        of_all = Noted("a note", staticmethod(object))
+
+        @functools.partial(Noted, "")
+        async def awaited(self) -> object:
+            return object()
+
+    class Derived(Owner):
+        pass
+
+    it = Owner()
+    for name in ("plain", "slotted"):
+        assert getattr(it, name) is getattr(it, name) is not getattr(Owner(), name)
+    assert it._slotted is it.slotted
+    it.slotted = 5
+    assert it.slotted == 5
+    assert Owner.of_class is it.of_class is not Derived.of_class
+    assert Owner.of_all is Derived.of_all
+
+    async def await_twice() -> bool:
+        return await it.awaited is await it.awaited
+
+    assert asyncio.run(await_twice())
+    assert vars(Owner)["of_all"].note == copy.copy(vars(Owner)["of_all"]).note == "a note"
+    for name in ("plain", "slotted", "of_class", "of_all", "awaited"):
+        assert isinstance(vars(Owner)[name], Noted)
+
+
 # Errors
 
 
