@@ -1,0 +1,75 @@
+"""A pytest plugin that puts gilonce in the place of functools' caches: `pytest -p clients_plugin`, for `clients.py`.
+
+Pytest imports it before any conftest, so that the package under test finds `once_property`
+under the name `functools.cached_property`, and `once` behind `functools.cache` and
+`functools.lru_cache` wherever these are put on a function that takes no parameters at all.
+What takes any is theirs as before: one value per argument is not what `once` gives. Nor is
+`lru_cache(maxsize=0)`, which keeps nothing.
+
+One thing is added: `cache_clear`, which tests call to begin anew, is `cell.take`. There is no
+`cache_info` and no `cache_parameters`.
+
+How often which module was given one is written to the file named by `GILONCE_CLIENTS_MADE`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import gilonce
+
+lru_cache = functools.lru_cache
+made: dict[str, Counter[str]] = {"cached_property": Counter(), "cache": Counter()}
+
+# Counted in the class itself, for it is the class, and no subclass of it, that is to be proven.
+_init: Any = gilonce.once_property.__init__
+
+
+def _counted_init(self: Any, *args: Any, **kwargs: Any) -> None:
+    _init(self, *args, **kwargs)
+    made["cached_property"][str(self.__module__)] += 1
+
+
+def _once_or(cache: Any, function: Any) -> Any:
+    if not isinstance(function, FunctionType):
+        return cache(function)
+    code = function.__code__
+    if code.co_argcount or code.co_kwonlyargcount or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS):
+        return cache(function)
+    made["cache"][function.__module__] += 1
+    result: Any = gilonce.once(function)
+    result.cache_clear = result.cell.take
+    return result
+
+
+@functools.wraps(functools.cache)
+def cache(user_function: Any, /) -> Any:
+    return _once_or(lru_cache(maxsize=None), user_function)
+
+
+@functools.wraps(lru_cache)
+def lru_cache_(maxsize: Any = 128, typed: bool = False) -> Any:
+    if callable(maxsize):
+        return _once_or(lru_cache(), maxsize)
+    decorator = lru_cache(maxsize, typed)
+    return decorator if maxsize is not None and maxsize <= 0 else lambda function: _once_or(decorator, function)
+
+
+gilonce.once_property.__init__ = _counted_init  # type: ignore[method-assign]
+functools.cached_property = gilonce.once_property  # type: ignore[assignment,misc]
+functools.cache = cache
+functools.lru_cache = lru_cache_
+
+
+def pytest_unconfigure() -> None:
+    """Say what was made, and by which implementation."""
+    assert vars(functools)["cached_property"] is gilonce.once_property
+    report = {"implementation": gilonce.__implementation__, **made}
+    Path(os.environ["GILONCE_CLIENTS_MADE"]).write_text(json.dumps(report), encoding="utf-8")
