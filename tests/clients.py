@@ -1,6 +1,6 @@
 """Run the own tests of packages that lean on functools' caches, with gilonce in their place.
 
-    python tests/clients.py [--folder DIR] [PACKAGE ...]
+    python tests/clients.py [--native] [--folder DIR] [PACKAGE ...]
 
 For each package of the list below: its source distribution is fetched, and installed in an
 environment of its own together with this checkout (the native core too, so a compiler is
@@ -17,8 +17,8 @@ reason, and must be there: else it counts as one, so that the list stays honest.
 The exit status is 1 if anything differs, if nothing was replaced (which would prove nothing), or
 if a package cannot be run; one that wants another Python than this is passed over.
 
-DIR keeps the environments, the outputs and pytest's reports. This is no part of the suite, for
-it takes some minutes, and fetches what others publish.
+`--native` leaves out the last run. DIR keeps the environments, the outputs and pytest's reports.
+This is no part of the suite, for it takes some minutes, and fetches what others publish.
 """
 
 from __future__ import annotations
@@ -37,15 +37,19 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from email import message_from_string
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).parent.parent
 PLUGIN = Path(__file__).with_name("clients_plugin.py")
 #: For one run of one package's tests, in seconds: beyond it, something hangs.
 LIMIT = 1800
 
-#: The runs, and whether gilonce's own code is all Python in each; the first is without gilonce.
 AS_IT_IS = "as it is"
+#: The runs with gilonce, and whether its code is all Python in each.
 RUNS = {"native": False, "python": True}
 
 
@@ -72,7 +76,19 @@ PYTEST = "pytest==9.2.0"
 HYPOTHESIS = "hypothesis<7"
 
 CLIENTS = [
-    Client("networkx", "3.7", ("networkx",), arguments=("networkx",)),
+    Client(
+        "graphql-core",
+        "3.3.2",
+        ("graphql", "tests"),
+        ("anyio", "pytest-benchmark", "pytest-describe", "pytest-timeout"),
+    ),
+    Client("packaging", "26.4", ("packaging", "tests"), (HYPOTHESIS, "pip", "pretend", "tomli-w")),
+    Client(
+        "poetry-core",
+        "2.5.0",
+        ("poetry", "packaging", "tests"),
+        ("build", "pytest-mock", "setuptools", "tomli-w", "trove-classifiers", "virtualenv"),
+    ),
     Client(
         "kombu",
         "5.7.0",
@@ -91,21 +107,9 @@ CLIENTS = [
             )
         },
     ),
-    Client(
-        "poetry-core",
-        "2.5.0",
-        ("poetry", "packaging", "tests"),
-        ("build", "pytest-mock", "setuptools", "tomli-w", "trove-classifiers", "virtualenv"),
-    ),
-    Client(
-        "graphql-core",
-        "3.3.2",
-        ("graphql", "tests"),
-        ("anyio", "pytest-benchmark", "pytest-describe", "pytest-timeout"),
-    ),
-    Client("astroid", "4.3.4", ("astroid", "tests"), ("setuptools<82",)),
     Client("attrs", "26.1.0", ("attr", "attrs", "tests"), ("cloudpickle", HYPOTHESIS, "pympler")),
-    Client("packaging", "26.4", ("packaging", "tests"), (HYPOTHESIS, "pip", "pretend", "tomli-w")),
+    Client("astroid", "4.3.4", ("astroid", "tests"), ("setuptools<82",)),
+    Client("networkx", "3.7", ("networkx",), arguments=("networkx",)),
 ]
 
 
@@ -236,12 +240,12 @@ def differences(one: Run, other: Run) -> dict[str, str]:
     }
 
 
-def try_client(workshop: Workshop) -> bool:
-    """Run the tests of a package in every way; print its line; return whether they came out the same."""
+def try_client(workshop: Workshop, implementations: Iterable[str]) -> bool:
+    """Run the tests of a package in each way; print its line; return whether they came out the same."""
     began = time.monotonic()
     workshop.prepare()
     without = workshop.run(AS_IT_IS)
-    runs = {name: workshop.run(name, is_python) for name, is_python in RUNS.items()}
+    runs = {name: workshop.run(name, RUNS[name]) for name in implementations}
     found = {name: differences(without, run) for name, run in runs.items()}
     known = workshop.client.known
     unmet = known.keys() - found["native"].keys()
@@ -300,6 +304,7 @@ def main() -> int:
     names = [client.name for client in CLIENTS]
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("packages", nargs="*", metavar="PACKAGE", help=f"of {', '.join(names)}; all, if none is named")
+    parser.add_argument("--native", action="store_true", help="not on gilonce's Python implementation too")
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where to work and what to keep")
     arguments = parser.parse_args()
     if unknown := set(arguments.packages) - set(names):
@@ -317,7 +322,7 @@ def main() -> int:
             shutil.rmtree(home, ignore_errors=True)
             home.mkdir()
             try:
-                ok = try_client(Workshop(client, home, wheel)) and ok
+                ok = try_client(Workshop(client, home, wheel), ["native"] if arguments.native else RUNS) and ok
             except PassedOverError as error:
                 print_line(client, f"passed over: {error}")
             except NotRunError as error:
