@@ -1,0 +1,199 @@
+"""Interruptions at every point of a first touch.
+
+`sys.settrace` with opcode events stops before every bytecode that a touch executes: the caller's, the tool's, the
+initializer's. What happens there is more than happens of itself, for the interpreter looks for signals at some
+bytecodes only (after calls, at jumps backwards); so a tool may hang here that does not hang by a real Ctrl-C, which
+`timer` tries.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import itertools
+import signal
+import sys
+import weakref
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from .scenario import (
+    CannotError,
+    First,
+    Value,
+    WrongError,
+    expect_one,
+    go_on,
+    handling,
+    outcome_of,
+    scenario,
+    together,
+)
+from .tools import Tool, Touch
+
+#: PyPy has no events for opcodes; there, every line has to do.
+EVENT = "opcode" if hasattr(FrameType, "f_trace_opcodes") else "line"
+
+
+def interrupted(touch: Touch, position: int, interrupt: Callable[[], object]) -> tuple[Any, int]:
+    """Touch, and call `interrupt` before the bytecode of that number; return the outcome and how many were seen."""
+    seen = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal seen
+        if EVENT == "opcode":
+            frame.f_trace_opcodes = True
+        if event == EVENT:
+            seen += 1
+            if seen == position:
+                interrupt()
+        return trace
+
+    # Python 3.12 sends opcode events only if a frame has asked for them before tracing begins.
+    if EVENT == "opcode":
+        sys._getframe().f_trace_opcodes = True
+    # What finalizers raise is lost, so none are to run meanwhile.
+    gc.disable()
+    sys.settrace(trace)
+    try:
+        outcome: Any = touch()
+    except BaseException as error:
+        outcome = error
+    finally:
+        sys.settrace(None)
+        gc.enable()
+    return outcome, seen
+
+
+def _raise_keyboard_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+class Remains:
+    """Values of which nothing may be left when nobody holds them: what an interruption leaves behind keeps them."""
+
+    def __init__(self) -> None:
+        self._references: list[weakref.ref[Any]] = []
+
+    def add(self, value: Any) -> None:
+        self._references.append(weakref.ref(value))
+
+    def check(self) -> None:
+        gc.collect()
+        gc.collect()  # for PyPy, which frees at the second what had a finalizer at the first
+        alive = sum(reference() is not None for reference in self._references)
+        if alive:
+            raise WrongError(f"{alive} of {len(self._references)} values are kept alive by what was left behind")
+
+
+def _go_on_after(touch: Touch, made: list[Value], remains: Remains) -> None:
+    """See that a value which somebody was interrupted at is as good as new."""
+    (elsewhere,) = together(touch)
+    expect_one([elsewhere, touch()])
+    if not any(elsewhere is value for value in made):
+        raise WrongError("the value is none that the initializer made")
+    remains.add(elsewhere)
+
+
+@scenario()
+def interrupt(tool: Tool) -> None:
+    """`KeyboardInterrupt` at every bytecode of a first touch.
+
+    Wrong, too: the exception is lost; the value is not the one that had been published; something that was left
+    behind keeps the value, or what it belongs to, alive.
+    """
+    tool.make(Value)()  # imports what is imported late
+    remains = Remains()
+    for position in itertools.count(1):
+        go_on()
+        initializer = First(int)
+        touch = tool.make(initializer)
+        # In a thread, because the bytecodes at the end of an `except` cannot fail of themselves: who is interrupted
+        # at one of them leaves the exception that it was handling as the one that its thread is handling.
+        ((outcome, seen),) = together(functools.partial(interrupted, touch, position, _raise_keyboard_interrupt))
+        if seen < position:
+            break
+        if type(outcome) is not KeyboardInterrupt:
+            raise WrongError(f"at bytecode {position}, it was lost, and the outcome is {outcome!r}")
+        outcome = None
+        _go_on_after(touch, initializer.made, remains)
+    if position < 10:
+        raise CannotError(f"there were only {position - 1} bytecodes to interrupt")
+    del touch, initializer, outcome
+    remains.check()
+
+
+@scenario()
+def signal_handler_at_every_bytecode(tool: Tool) -> None:
+    """A signal handler that touches the value, at every bytecode of a first touch."""
+    tool.make(Value)()
+    for position in itertools.count(1):
+        go_on()
+        seen_there: list[Any] = []
+        touch = tool.make(First(int))
+
+        def handler(number: int, frame: object, seen: list[Any] = seen_there, touch: Touch = touch) -> None:
+            seen.append(outcome_of(touch))
+
+        with handling(signal.SIGINT, handler):
+            outcome, seen = interrupted(touch, position, functools.partial(signal.raise_signal, signal.SIGINT))
+        if seen < position:
+            break
+        expect_one([*seen_there, outcome, touch()], 3)
+
+
+@scenario()
+def interrupt_in_c(tool: Tool) -> None:
+    """`KeyboardInterrupt` from a signal in an initializer that is written in C."""
+    touch = tool.make(functools.partial(signal.raise_signal, signal.SIGINT))
+    with handling(signal.SIGINT, signal.default_int_handler):
+        try:
+            touch()
+            # Python 3.10 looks for the signal after the call only.
+            outcome_of(int)
+        except KeyboardInterrupt:
+            pass
+        else:
+            raise WrongError("the exception was lost")
+    with handling(signal.SIGINT, signal.SIG_IGN):
+        expect_one([*together(touch), touch()])
+
+
+@scenario()
+def timer(tool: Tool) -> None:
+    """`KeyboardInterrupt` from a timer's signal, at any moment, a hundred times.
+
+    Wrong, too: as for `KeyboardInterrupt` at every bytecode.
+    """
+    if not hasattr(signal, "setitimer"):
+        raise CannotError("there is no timer here")
+    tool.make(Value)()
+    is_armed = False
+
+    def handler(number: int, frame: object) -> None:
+        nonlocal is_armed
+        if is_armed:
+            is_armed = False
+            raise KeyboardInterrupt
+
+    remains = Remains()
+    interruptions = 0
+    with handling(signal.SIGALRM, handler):
+        for attempt in itertools.count():
+            go_on()
+            if interruptions == 100:
+                break
+            initializer = First(lambda: list(range(1000)))
+            touch = tool.make(initializer)
+            try:
+                is_armed = True
+                signal.setitimer(signal.ITIMER_REAL, 1e-6 * (1 + attempt % 100))
+                touch()
+                is_armed = False
+            except KeyboardInterrupt:
+                interruptions += 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            _go_on_after(touch, initializer.made, remains)
+    del touch, initializer
+    remains.check()

@@ -1,0 +1,123 @@
+"""Naive tools, of the kind that people write first, there to be caught: they show that a scenario can fail."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from .tools import AsyncInitializer, AsyncTouch, Initializer, Tool, Touch, add
+
+
+class _Locked:
+    def __init__(self, initializer: Initializer) -> None:
+        self._initializer = initializer
+        self._lock = threading.Lock()
+        self._values: list[Any] = []
+
+    def __call__(self) -> Any:
+        with self._lock:
+            if not self._values:
+                self._values.append(self._initializer())
+            return self._values[0]
+
+
+def _locked_async(initializer: AsyncInitializer) -> AsyncTouch:
+    lock = asyncio.Lock()
+    values: list[Any] = []
+
+    async def touch() -> Any:
+        async with lock:
+            if not values:
+                values.append(await initializer())
+            return values[0]
+
+    return touch
+
+
+def _locked_each(initializer: Initializer) -> Callable[[], Touch]:
+    # One lock for all instances, as functools.cached_property had it up to Python 3.11.
+    lock = threading.Lock()
+
+    def new() -> Touch:
+        values: list[Any] = []
+
+        def touch() -> Any:
+            with lock:
+                if not values:
+                    values.append(initializer())
+                return values[0]
+
+        return touch
+
+    return new
+
+
+def _cached(initializer: Initializer) -> Touch:
+    values: list[Any] = []
+
+    def touch() -> Any:
+        if values:
+            return values[-1]
+        value = initializer()
+        values.append(value)
+        return value
+
+    return touch
+
+
+def _future_async(initializer: AsyncInitializer) -> AsyncTouch:
+    """Everyone awaits the first one's task: so who is cancelled there cancels everyone."""
+    tasks: list[Any] = []
+
+    async def touch() -> Any:
+        if not tasks:
+            tasks.append(asyncio.ensure_future(initializer()))
+        return await tasks[0]
+
+    return touch
+
+
+def _in_a_thread(initializer: Initializer) -> Touch:
+    """A thread computes; all wait for it, and so does the interpreter's end."""
+    values: list[Any] = []
+    thread = threading.Thread(target=lambda: values.append(initializer()))
+    begun: list[None] = []
+
+    def touch() -> Any:
+        if not begun:
+            begun.append(None)
+            thread.start()
+        thread.join()
+        return values[0]
+
+    return touch
+
+
+def _half_done(initializer: Initializer) -> Touch:
+    """Marks that it has begun before it has ended: who is interrupted between leaves it useless."""
+    begun: list[bool] = []
+    values: list[Any] = []
+
+    def touch() -> Any:
+        if not begun:
+            begun.append(True)
+            values.append(initializer())
+        return values[0]
+
+    return touch
+
+
+def _ends_the_process(initializer: Initializer) -> Touch:
+    return lambda: os._exit(0)
+
+
+NAIVE = [
+    add(Tool("naive_lock", _Locked, _locked_each, _locked_async)),
+    add(Tool("naive_cache", _cached, make_async=_future_async)),
+    add(Tool("naive_thread", _in_a_thread)),
+    add(Tool("naive_flag", _half_done)),
+    add(Tool("naive_exit", _ends_the_process)),
+]

@@ -1,0 +1,269 @@
+"""Values that need each other, and threads, log handlers and imports that need a value while it is being made."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+from typing import Any
+
+from .scenario import First, Value, WrongError, expect_one, outcome_of, scenario, together
+from .tools import Tool, Touch
+
+
+@scenario()
+def reentry(tool: Tool) -> None:
+    """An initializer that touches its own value."""
+    seen: list[Any] = []
+    touch = tool.make(First(lambda: seen.append(touch())))
+    seen += [touch(), touch()]
+    expect_one(seen, 3)
+
+
+def _cycle(tool: Tool, length: int) -> None:
+    all_inside = threading.Barrier(length)
+    seen: list[list[Any]] = [[] for _ in range(length)]
+    touches: list[Touch] = []
+
+    def needing(index: int) -> Callable[[], None]:
+        def inside() -> None:
+            all_inside.wait()
+            seen[index].append(touches[index]())
+
+        return inside
+
+    touches += [tool.make(First(needing((index + 1) % length))) for index in range(length)]
+    for mine, outcome, touch in zip(seen, together(*touches), touches, strict=True):
+        expect_one([*mine, outcome, touch()], 3)
+
+
+@scenario()
+def two_in_a_cycle(tool: Tool) -> None:
+    """Two values that need each other, each first touched by a thread of its own."""
+    _cycle(tool, 2)
+
+
+@scenario()
+def three_in_a_cycle(tool: Tool) -> None:
+    """Three values in a cycle, each first touched by a thread of its own."""
+    _cycle(tool, 3)
+
+
+@scenario(form="make_each")
+def another_instance(tool: Tool) -> None:
+    """An initializer that waits for a thread which needs the value of another instance.
+
+    Wrong, too: one value for two instances.
+    """
+    entered, done = threading.Event(), threading.Event()
+
+    def inside() -> None:
+        entered.set()
+        done.wait()
+
+    new = tool.make_each(First(inside))
+    first, second = new(), new()
+
+    def touch_second() -> Any:
+        entered.wait()
+        try:
+            return second()
+        finally:
+            done.set()
+
+    one, other = together(first, touch_second)
+    expect_one([one, first()])
+    expect_one([other, second()])
+    if one is other:
+        raise WrongError("two instances were given one object")
+
+
+@scenario()
+def starts_threads(tool: Tool) -> None:
+    """An initializer that starts threads which need the same value."""
+    seen: list[Any] = []
+    touch = tool.make(First(lambda: seen.extend(together(touch, touch))))
+    seen += [touch(), touch()]
+    expect_one(seen, 4)
+
+
+@scenario()
+def uses_a_pool(tool: Tool) -> None:
+    """An initializer that waits for a job in a pool of one worker, and the job needs the same value."""
+    seen: list[Any] = []
+    with ThreadPoolExecutor(1) as pool:
+        touch = tool.make(First(lambda: seen.append(pool.submit(touch).result())))
+        seen += [touch(), touch()]
+    expect_one(seen, 3)
+
+
+@scenario()
+def logging_handler(tool: Tool) -> None:
+    """An initializer that logs, while a log handler that another thread is in needs the value."""
+    in_handler, in_initializer = threading.Event(), threading.Event()
+    seen: list[Any] = []
+
+    class Needing(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if not in_handler.is_set():
+                in_handler.set()
+                in_initializer.wait()
+                seen.append(outcome_of(touch))
+
+    logger = logging.Logger("hangs")
+    logger.addHandler(Needing())
+
+    def inside() -> None:
+        in_initializer.set()
+        in_handler.wait()
+        logger.warning("initializing")
+
+    touch = tool.make(First(inside))
+    outcome, nothing = together(touch, lambda: logger.warning("something else"))
+    if nothing is not None:
+        raise WrongError(f"logging raised {nothing!r}")
+    expect_one([*seen, outcome, touch()], 3)
+
+
+def _settle(threads: Sequence[threading.Thread]) -> None:
+    """Return when each of the threads has ended, or stands still: nothing tells that a thread waits for a lock."""
+    looks = 0
+    before: list[Any] = []
+    while looks < 100:
+        frames = sys._current_frames()
+        now = [(id(frame), frame.f_lasti) for thread in threads if (frame := frames.get(thread.ident or 0))]
+        looks = looks + 1 if now == before else 0
+        before = now
+        del frames
+        # Lets the others run; how long does not matter.
+        threading.Event().wait(1e-4)
+
+
+@scenario()
+def thread_dies(tool: Tool) -> None:
+    """A thread that dies in the initializer (`SystemExit`) while others need the value.
+
+    Wrong, too: the `SystemExit` does not reach that thread, or reaches another.
+    """
+    entered, leave = threading.Event(), threading.Event()
+
+    def inside() -> None:
+        entered.set()
+        leave.wait()
+        raise SystemExit("dies")
+
+    touch = tool.make(First(inside))
+    deaths: list[BaseException] = []
+    seen: list[Any] = []
+
+    def die() -> None:
+        try:
+            touch()
+        except BaseException as error:
+            deaths.append(error)
+            raise
+
+    dying = threading.Thread(target=die, daemon=True)
+    dying.start()
+    entered.wait()
+    waiting = threading.Thread(target=lambda: seen.append(outcome_of(touch)), daemon=True)
+    waiting.start()
+    _settle([waiting])
+    leave.set()
+    dying.join()
+    waiting.join()
+    if not deaths or repr(deaths[0]) != repr(SystemExit("dies")):
+        raise WrongError(f"the thread whose initializer raised SystemExit got {deaths}")
+    expect_one([*seen, *together(touch), touch()], 3)
+
+
+# Imports, by `__import__`, as the statement does it: `import_module` meets two modules that import each other from two
+# threads with an error of its own.
+
+
+class Rooms(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Modules whose top level is a function."""
+
+    def __init__(self, bodies: dict[str, Callable[[], object]]) -> None:
+        self._bodies = bodies
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:
+        return importlib.util.spec_from_loader(name, self) if name in self._bodies else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._bodies[module.__name__]()
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        sys.meta_path.insert(0, self)
+        try:
+            yield
+        finally:
+            sys.meta_path.remove(self)
+            for name in self._bodies:
+                sys.modules.pop(name, None)
+
+
+@scenario()
+def import_against_a_value(tool: Tool) -> None:
+    """An initializer that imports a module, whose top level, in another thread, touches the value."""
+    importing, initializing = threading.Event(), threading.Event()
+    seen: list[Any] = []
+
+    def top_level() -> None:
+        importing.set()
+        initializing.wait()
+        seen.append(touch())
+
+    def initializer() -> Value:
+        initializing.set()
+        __import__("hangs_room")
+        return Value()
+
+    def touch_when_importing() -> Any:
+        importing.wait()
+        return touch()
+
+    touch = tool.make(initializer)
+    with Rooms({"hangs_room": top_level}).open():
+        imported, outcome = together(lambda: __import__("hangs_room"), touch_when_importing)
+    if isinstance(imported, BaseException):
+        raise WrongError(f"the import raised {imported!r}")
+    expect_one([*seen, outcome, touch()], 3)
+
+
+@scenario()
+def imports_against_each_other(tool: Tool) -> None:
+    """Two modules whose top levels touch two values, whose initializers import the other module."""
+    both_inside = threading.Barrier(2)
+    seen: list[list[Any]] = [[], []]
+
+    def importing(name: str) -> Callable[[], object]:
+        def inside() -> None:
+            both_inside.wait()
+            __import__(name)
+
+        return inside
+
+    touches = [tool.make(First(importing("hangs_right"))), tool.make(First(importing("hangs_left")))]
+
+    def top_level(*indices: int) -> Callable[[], None]:
+        def body() -> None:
+            for index in indices:
+                seen[index].append(touches[index]())
+
+        return body
+
+    with Rooms({"hangs_left": top_level(0, 1), "hangs_right": top_level(1, 0)}).open():
+        for imported in together(lambda: __import__("hangs_left"), lambda: __import__("hangs_right")):
+            if isinstance(imported, BaseException):
+                raise WrongError(f"an import raised {imported!r}")
+    for mine, touch in zip(seen, touches, strict=True):
+        expect_one([*mine, touch()], 3)

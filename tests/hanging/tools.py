@@ -1,0 +1,256 @@
+"""The tools that `tests/hangs.py` plays its scenarios with: gilonce's surfaces and its peers."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from support import SURFACES
+
+Touch = Callable[[], Any]
+Initializer = Callable[[], Any]
+AsyncInitializer = Callable[[], Awaitable[Any]]
+AsyncTouch = Callable[[], Awaitable[Any]]
+
+
+def lacks(*arguments: object) -> Any:
+    """Stand for the form of a tool that it does not have."""
+    raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A way to lazy values, in up to three forms.
+
+    Parameters:
+        make: given an initializer, returns what gets the one value.
+        make_each: given an initializer, returns a function that makes one more instance of
+            the same class and returns what gets that instance's value.
+        make_async: given an async initializer, returns a function whose results, each
+            awaited once, give the one value.
+        package: what must be there to be imported.
+        distribution: what it is called where it is installed from.
+    """
+
+    name: str
+    make: Callable[[Initializer], Touch] = lacks
+    make_each: Callable[[Initializer], Callable[[], Touch]] = lacks
+    make_async: Callable[[AsyncInitializer], AsyncTouch] = lacks
+    package: str = ""
+    distribution: str = ""
+
+    def has(self, form: str) -> bool:
+        """Return whether the tool has the form of that name."""
+        return getattr(self, form) is not lacks
+
+    @property
+    def is_installed(self) -> bool:
+        return not self.package or importlib.util.find_spec(self.package) is not None
+
+
+#: Every tool, by its name.
+TOOLS: dict[str, Tool] = {}
+
+
+def add(tool: Tool) -> str:
+    TOOLS[tool.name] = tool
+    return tool.name
+
+
+# gilonce: a tool for each surface of the tests, and the asynchronous and per-instance forms of those that have them.
+
+
+def _made_by(name: str) -> Callable[[Initializer], Touch]:
+    def make(initializer: Initializer) -> Touch:
+        import gilonce
+
+        return SURFACES[name](gilonce, initializer, None)
+
+    return make
+
+
+def _each_method(initializer: Initializer) -> Callable[[], Touch]:
+    import gilonce
+
+    class Owner:
+        @gilonce.once
+        def method(self) -> Any:
+            return initializer()
+
+    return lambda: Owner().method
+
+
+def _each_property(initializer: Initializer) -> Callable[[], Touch]:
+    import gilonce
+
+    class Owner:
+        @gilonce.once_property
+        def attribute(self) -> Any:
+            return initializer()
+
+    return lambda: functools.partial(getattr, Owner(), "attribute")
+
+
+def _each_slot(initializer: Initializer) -> Callable[[], Touch]:
+    import gilonce
+
+    class Owner:
+        __slots__ = ("_attribute",)
+
+        @gilonce.once_property(slot="_attribute")
+        def attribute(self) -> Any:
+            return initializer()
+
+    return lambda: functools.partial(getattr, Owner(), "attribute")
+
+
+def _async_cell(initializer: AsyncInitializer) -> AsyncTouch:
+    import gilonce
+
+    cell = gilonce.GILOnceCell[Any]()
+    return lambda: cell.aget_or_init(initializer)
+
+
+def _async_function(initializer: AsyncInitializer) -> AsyncTouch:
+    import gilonce
+
+    @gilonce.once
+    async def function() -> Any:
+        return await initializer()
+
+    touch: AsyncTouch = function
+    return touch
+
+
+def _async_method(initializer: AsyncInitializer) -> AsyncTouch:
+    import gilonce
+
+    class Owner:
+        @gilonce.once
+        async def method(self) -> Any:
+            return await initializer()
+
+    touch: AsyncTouch = Owner().method
+    return touch
+
+
+def _async_property(initializer: AsyncInitializer) -> AsyncTouch:
+    import gilonce
+
+    class Owner:
+        @gilonce.once_property
+        async def attribute(self) -> Any:
+            return await initializer()
+
+    return functools.partial(getattr, Owner(), "attribute")
+
+
+def _async_slot(initializer: AsyncInitializer) -> AsyncTouch:
+    import gilonce
+
+    class Owner:
+        __slots__ = ("_attribute",)
+
+        @gilonce.once_property(slot="_attribute")
+        async def attribute(self) -> Any:
+            return await initializer()
+
+    return functools.partial(getattr, Owner(), "attribute")
+
+
+_EACH = {"once_method": _each_method, "property_in_dict": _each_property, "property_in_slot": _each_slot}
+_ASYNC = {
+    "async_cell": _async_cell,
+    "once_async_function": _async_function,
+    "once_async_method": _async_method,
+    "async_property": _async_property,
+    "async_property_in_slot": _async_slot,
+}
+
+#: gilonce's own; which implementation serves is the process's affair.
+GILONCE = [
+    add(Tool(name, _made_by(name) if name in SURFACES else lacks, _EACH.get(name, lacks), _ASYNC.get(name, lacks)))
+    for name in dict.fromkeys([*SURFACES, *_ASYNC])
+]
+
+
+# The peers, each as its documentation says that it is used.
+
+
+def _once_py(initializer: Initializer) -> Touch:
+    def function() -> Any:
+        return initializer()
+
+    touch: Touch = import_module("once").once(function)
+    return touch
+
+
+def _once_py_each(initializer: Initializer) -> Callable[[], Touch]:
+    def method(self: object) -> Any:
+        return initializer()
+
+    owner = type("Owner", (), {"method": import_module("once").once_per_instance(method)})
+    return lambda: getattr(owner(), "method")  # noqa: B009 - mypy knows of no method
+
+
+def _once_py_async(initializer: AsyncInitializer) -> AsyncTouch:
+    async def function() -> Any:
+        return await initializer()
+
+    touch: AsyncTouch = import_module("once").once(function)
+    return touch
+
+
+def _wrapt(initializer: Initializer) -> Touch:
+    import wrapt
+
+    proxy = wrapt.LazyObjectProxy(initializer)
+    return lambda: proxy.__wrapped__
+
+
+def _each_attribute(decorator: Callable[[Any], Any]) -> Callable[[Initializer], Callable[[], Touch]]:
+    def make_each(initializer: Initializer) -> Callable[[], Touch]:
+        class Owner:
+            @decorator
+            def attribute(self) -> Any:
+                return initializer()
+
+        return lambda: functools.partial(getattr, Owner(), "attribute")
+
+    return make_each
+
+
+def _threaded_cached_property(function: Callable[[Any], Any]) -> Any:
+    return import_module("cached_property").threaded_cached_property(function)
+
+
+def _functools_cache(initializer: Initializer) -> Touch:
+    @functools.cache
+    def function() -> Any:
+        return initializer()
+
+    return function
+
+
+_each_threaded = _each_attribute(_threaded_cached_property)
+_each_functools = _each_attribute(functools.cached_property)
+
+PEERS = [
+    add(Tool("once.once", _once_py, _once_py_each, _once_py_async, package="once", distribution="once-py")),
+    add(Tool("wrapt.LazyObjectProxy", _wrapt, package="wrapt", distribution="wrapt")),
+    add(
+        Tool(
+            "threaded_cached_property",
+            lambda initializer: _each_threaded(initializer)(),
+            _each_threaded,
+            package="cached_property",
+            distribution="cached-property",
+        )
+    ),
+    add(Tool("functools.cache", _functools_cache)),
+    add(Tool("functools.cached_property", lambda initializer: _each_functools(initializer)(), _each_functools)),
+]

@@ -1,0 +1,192 @@
+"""Every way to hang, tried on gilonce and its peers: `python tests/hangs.py [--scenario NAME ...] [--tool NAME ...]`.
+
+The scenarios and the tools are in `hanging/`. Each scenario is played with each tool in a process apart, in which a
+watchdog dumps all stacks and ends the process; the parent has a time limit as well. What can come out:
+
+* `ok`: it went on, and kept the laws that the scenario's docstring names;
+* `hangs`: the watchdog ended it;
+* `wrong`: it went on, and broke a law; or it ended the process;
+* `n/a`: the tool has no such form (asynchronous, or per instance);
+* `missing`: the tool is not installed (`pip install 'gilonce[peers]'`);
+* `cannot`: the scenario cannot be played on this interpreter or system.
+
+Without arguments, everything is run and printed as a Markdown table; a column of gilonce stands for all its surfaces,
+by the worst outcome of them. The exit status is 1 if gilonce has anything but `ok` where the scenario can be played.
+`--run SCENARIO TOOL ...` plays one scenario in this very process, with one tool after the other.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import faulthandler
+import importlib.metadata
+import platform
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from hanging import scenario as settings
+from hanging.scenario import SCENARIOS, CannotError, HangsError, report
+from hanging.tools import GILONCE, PEERS, TOOLS
+from support import IMPLEMENTATIONS, environment
+
+#: By how many seconds the parent's limit is longer: to start the interpreter, on a machine that is slow.
+PATIENCE = 30.0
+
+#: From harmless to harmful.
+OUTCOMES = ["n/a", "missing", "cannot", "ok", "wrong", "hangs"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a scenario with a tool, and what there is to say about it: the stacks, if it hangs."""
+
+    scenario: str
+    tool: str
+    outcome: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.scenario} with {self.tool}: {self.outcome}\n{self.detail}"
+
+
+def play(name: str, tools: Iterable[str], limit: float) -> None:
+    """Play a scenario in this process with one tool after the other, and report what came of each."""
+    sys.setswitchinterval(1e-6)
+    settings.limit = limit
+    if hasattr(signal, "SIGALRM"):
+        faulthandler.register(signal.SIGALRM, chain=True)
+    scenario = SCENARIOS[name]
+    for tool in tools:
+        report("begin", tool)
+        settings.go_on()
+        try:
+            scenario.run(TOOLS[tool])
+        except CannotError as reason:
+            report("cannot", str(reason))
+        except HangsError as where:
+            report("hangs", str(where))
+        except BaseException as error:
+            report("wrong", f"{type(error).__name__}: {error}")
+        else:
+            if not scenario.is_alone:
+                report("ok")
+    if not scenario.is_alone:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def judge(name: str, tools: Iterable[str], implementation: str, limit: float) -> Iterator[Verdict]:
+    """Play a scenario in a process of its own, and, if one tool ends that, with the rest in another."""
+    scenario = SCENARIOS[name]
+    remaining = []
+    for tool in tools:
+        if not TOOLS[tool].has(scenario.form):
+            yield Verdict(name, tool, "n/a")
+        elif not TOOLS[tool].is_installed:
+            yield Verdict(name, tool, "missing")
+        else:
+            remaining.append(tool)
+    while remaining:
+        group = remaining[:1] if scenario.is_alone else remaining
+        status, output, errors = _run(name, group, implementation, limit)
+        outcomes: list[tuple[str, str, str]] = []
+        for line in output.splitlines():
+            outcome, _, detail = line.partition(" ")
+            if outcome == "begin":
+                outcomes.append((detail, "", ""))
+            else:
+                outcomes[-1] = outcomes[-1][0], outcome, detail
+        if not outcomes:
+            raise RuntimeError(f"{name} did not begin (status {status})\n{errors}")
+        # How the process ends is the affair of the tool that was the last.
+        last, outcome, detail = outcomes[-1]
+        if status == "timeout" or errors.startswith("Timeout (") or "\nTimeout (" in errors:
+            outcomes[-1] = last, "hangs", errors
+        elif status != 0 or not outcome:
+            outcomes[-1] = last, "wrong", f"{detail}\nthe process ended with status {status}\n{errors}"
+        elif outcome != "ok":
+            outcomes[-1] = last, outcome, f"{detail}\n{errors}"
+        for tool, outcome, detail in outcomes:
+            yield Verdict(name, tool, outcome, detail.strip())
+        remaining = remaining[len(outcomes) :]
+
+
+def _judge_all(name: str, tools: Iterable[str], implementation: str, limit: float) -> list[Verdict]:
+    return list(judge(name, tools, implementation, limit))
+
+
+def _run(name: str, tools: list[str], implementation: str, limit: float) -> tuple[int | str, str, str]:
+    """Return the status, the output and the errors of a process that plays a scenario."""
+    command = [sys.executable, "-X", "faulthandler", __file__, "--limit", str(limit), "--run", name, *tools]
+    try:
+        done = subprocess.run(
+            command,
+            env=environment(implementation),
+            capture_output=True,
+            timeout=limit * len(tools) + PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        return "timeout", (late.stdout or b"").decode(), (late.stderr or b"").decode()
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def worst(verdicts: Iterable[Verdict]) -> str:
+    """Return the outcome that stands for all of them."""
+    return max((verdict.outcome for verdict in verdicts), key=OUTCOMES.index)
+
+
+def _print_versions() -> None:
+    gil = "enabled" if getattr(sys, "_is_gil_enabled", lambda: True)() else "disabled"
+    print(f"{platform.python_implementation()} {platform.python_version()}, GIL {gil}, {platform.system()}", end="")
+    for name in dict.fromkeys(TOOLS[peer].distribution for peer in PEERS):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            if name:
+                print(f", {name} {importlib.metadata.version(name)}", end="")
+    print("\n")
+
+
+def print_table(names: list[str], peers: list[str], limit: float) -> int:
+    """Run the scenarios on everything, print the table, and return the exit status."""
+    columns = [(f"gilonce ({kind})", GILONCE, kind) for kind in IMPLEMENTATIONS]
+    columns += [(f"`{peer}`", [peer], IMPLEMENTATIONS[0]) for peer in peers]
+    _print_versions()
+    print("|", " | ".join(["", *(title for title, _, _ in columns)]), "|")
+    print("|", " | ".join(["---"] * (1 + len(columns))), "|", flush=True)
+    status = 0
+    # A process that hangs takes no time of the processor, so the others need not wait for it.
+    with ThreadPoolExecutor(4) as pool:
+
+        def begin(name: str) -> list[Future[list[Verdict]]]:
+            return [pool.submit(_judge_all, name, tools, kind, limit) for _, tools, kind in columns]
+
+        for name, row in [(name, begin(name)) for name in names]:
+            print("|", " | ".join([SCENARIOS[name].title, *(worst(cell.result()) for cell in row)]), "|", flush=True)
+            for (title, tools, _), cell in zip(columns, row, strict=True):
+                for verdict in cell.result():
+                    if verdict.outcome in ("wrong", "hangs"):
+                        status |= tools is GILONCE
+                        print(f"\n{title}: {verdict}", file=sys.stderr, flush=True)
+    return status
+
+
+def main() -> int:
+    """Do what was asked for; return the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--limit", type=float, default=4.0, help="seconds until it counts as hanging (default: 4)")
+    parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS), metavar="NAME")
+    parser.add_argument("--tool", nargs="+", choices=list(TOOLS), default=PEERS, metavar="NAME", help="beside gilonce")
+    parser.add_argument("--run", nargs="+", metavar=("SCENARIO", "TOOL"), help="play it here, in this process")
+    options = parser.parse_args()
+    if options.run:
+        play(options.run[0], options.run[1:], options.limit)
+        return 0
+    return print_table(options.scenario, options.tool, options.limit)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""No way to hang hangs gilonce; and the harness that says so, `hangs.py`, does see what hangs and what goes wrong."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType
+from typing import Any
+
+import hangs
+import pytest
+from hanging.naive import NAIVE
+from hanging.scenario import SCENARIOS
+from hanging.tools import GILONCE, PEERS
+from hangs import Verdict, judge
+from support import SURFACES
+
+#: Seconds until a step of a scenario counts as hanging: many, for a machine that is slow.
+LIMIT = 20.0
+
+#: One of each kind, for what takes a process per surface.
+KINDS = ["cell", "once_function", "once_method", "property_in_dict", "property_in_slot", "property_of_class", "proxy"]
+
+#: What takes a first touch per bytecode, and so takes a test per surface.
+LONG = ["interrupt", "signal_handler_at_every_bytecode"]
+
+
+def cases() -> Iterator[Any]:
+    """Yield each scenario with the surfaces to play it with in one test."""
+    for name, scenario in SCENARIOS.items():
+        if name in LONG:
+            for tool in GILONCE:
+                if tool in SURFACES:
+                    yield pytest.param(name, [tool], id=f"{name}-{tool}")
+        else:
+            yield pytest.param(name, KINDS if scenario.is_alone else GILONCE, id=name)
+
+
+@pytest.mark.parametrize(("name", "tools"), list(cases()))
+def test_gilonce_goes_on(gilonce: ModuleType, name: str, tools: list[str]) -> None:
+    """Laws 1 to 3: whatever the program is in the middle of, each surface comes back, with one object for all."""
+    outcomes = []
+    for verdict in judge(name, tools, gilonce.__implementation__, LIMIT):
+        # One that hangs is enough: the others would take as long again.
+        assert verdict.outcome in ("ok", "n/a", "cannot"), str(verdict)
+        if verdict.outcome == "cannot":
+            pytest.skip(verdict.detail)
+        outcomes.append(verdict.outcome)
+    assert "ok" in outcomes
+
+
+#: Who is caught by each scenario, as what, if it is not a lock that hangs.
+CAUGHT = {
+    "another_instance": ("naive_lock", "hangs"),
+    "thread_dies": ("naive_flag", "wrong"),
+    "end": ("naive_thread", "hangs"),
+    "interrupt": ("naive_flag", "wrong"),
+    "interrupt_in_c": ("naive_flag", "wrong"),
+    "timer": ("naive_flag", "wrong"),
+    "cancellation": ("naive_cache", "wrong"),
+}
+
+
+def catch(name: str, tool: str, outcome: str) -> Verdict:
+    """Play a scenario with a tool that it is to catch; what is to hang need not be waited for long."""
+    (verdict,) = judge(name, [tool], "python", 1.0 if outcome == "hangs" else LIMIT)
+    return verdict
+
+
+def test_every_scenario_catches_someone() -> None:
+    """A scenario that every tool survives would prove nothing."""
+    expected = [(name, *CAUGHT.get(name, ("naive_lock", "hangs"))) for name in SCENARIOS]
+    # Those that hang take no time of the processor, so they may as well hang together.
+    with ThreadPoolExecutor(8) as pool:
+        verdicts = list(pool.map(catch, *zip(*expected, strict=True)))
+    escaped = [
+        str(verdict)
+        for (_, _, outcome), verdict in zip(expected, verdicts, strict=True)
+        if verdict.outcome not in (outcome, "cannot")
+    ]
+    assert not escaped, "\n\n".join(escaped)
+
+
+def test_who_hangs_is_named_and_its_stacks_are_shown() -> None:
+    """The watchdog's dump says where the thread stands; those after the one that hangs are played all the same."""
+    verdicts = list(judge("reentry", ["naive_cache", "naive_lock", "naive_flag"], "python", 2.0))
+    assert [verdict.outcome for verdict in verdicts] == ["wrong", "hangs", "wrong"]
+    assert "Timeout (" in verdicts[1].detail
+    assert "naive.py" in verdicts[1].detail
+    assert "2 objects were handed out" in verdicts[0].detail
+
+
+def test_a_child_that_hangs_shows_its_stacks() -> None:
+    """The watchdog is not in a forked child; there, a signal takes its place."""
+    verdict = catch("fork", "naive_lock", "hangs")
+    if verdict.outcome == "cannot":
+        pytest.skip(verdict.detail)
+    assert verdict.outcome == "hangs"
+    assert "naive.py" in verdict.detail
+
+
+@pytest.mark.parametrize("name", ["reentry", "at_exit"])
+def test_to_end_the_process_is_wrong_even_with_status_0(name: str) -> None:
+    """A scenario that did not come to its end is not `ok`, however quietly it went."""
+    verdict = catch(name, "naive_exit", "wrong")
+    assert verdict.outcome == "wrong"
+    assert "the process ended with status 0" in verdict.detail
+
+
+def test_the_parent_has_a_limit_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should even the watchdog hang, the parent ends the process, and calls it hanging."""
+
+    def run(command: list[str], **options: Any) -> None:
+        raise subprocess.TimeoutExpired(command, options["timeout"], b"begin cell\nok \nbegin proxy\n", b"")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    outcomes = [verdict.outcome for verdict in judge("reentry", ["cell", "proxy"], "python", LIMIT)]
+    assert outcomes == ["ok", "hangs"]
+
+
+def test_the_worst_outcome_stands_for_all() -> None:
+    """A column of gilonce is `ok` only if every surface is."""
+    outcomes = [Verdict("reentry", "cell", outcome) for outcome in hangs.OUTCOMES]
+    assert [hangs.worst(outcomes[: index + 1]) for index in range(len(outcomes))] == hangs.OUTCOMES
+
+
+def test_who_is_not_installed_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that is not there, and a form that a tool does not have, are said to be so; nothing is run for them."""
+    monkeypatch.setattr(subprocess, "run", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    outcomes = [verdict.outcome for verdict in judge("cancellation", ["once.once", *NAIVE[2:], "cell"], "python", 1.0)]
+    assert outcomes == ["missing", "n/a", "n/a", "n/a", "n/a"]
+    assert [verdict.outcome for verdict in judge("reentry", PEERS[:3], "python", 1.0)] == ["missing"] * 3
