@@ -19,20 +19,23 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import faulthandler
 import importlib.metadata
+import os
 import platform
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from hanging import scenario as settings
-from hanging.scenario import SCENARIOS, CannotError, HangsError, report
+from hanging import calls, interrupts, tasks, threads
+from hanging.play import play
+from hanging.scenario import SCENARIOS
 from hanging.tools import GILONCE, PEERS, TOOLS
 from support import IMPLEMENTATIONS, environment
+
+#: Where the scenarios are.
+ROOMS = [threads, calls, interrupts, tasks]
 
 #: By how many seconds the parent's limit is longer: to start the interpreter, on a machine that is slow.
 PATIENCE = 30.0
@@ -52,31 +55,6 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"{self.scenario} with {self.tool}: {self.outcome}\n{self.detail}"
-
-
-def play(name: str, tools: Iterable[str], limit: float) -> None:
-    """Play a scenario in this process with one tool after the other, and report what came of each."""
-    sys.setswitchinterval(1e-6)
-    settings.limit = limit
-    if hasattr(signal, "SIGALRM"):
-        faulthandler.register(signal.SIGALRM, chain=True)
-    scenario = SCENARIOS[name]
-    for tool in tools:
-        report("begin", tool)
-        settings.go_on()
-        try:
-            scenario.run(TOOLS[tool])
-        except CannotError as reason:
-            report("cannot", str(reason))
-        except HangsError as where:
-            report("hangs", str(where))
-        except BaseException as error:
-            report("wrong", f"{type(error).__name__}: {error}")
-        else:
-            if not scenario.is_alone:
-                report("ok")
-    if not scenario.is_alone:
-        faulthandler.cancel_dump_traceback_later()
 
 
 def judge(name: str, tools: Iterable[str], implementation: str, limit: float) -> Iterator[Verdict]:
@@ -121,11 +99,12 @@ def _judge_all(name: str, tools: Iterable[str], implementation: str, limit: floa
 
 def _run(name: str, tools: list[str], implementation: str, limit: float) -> tuple[int | str, str, str]:
     """Return the status, the output and the errors of a process that plays a scenario."""
-    command = [sys.executable, "-X", "faulthandler", __file__, "--limit", str(limit), "--run", name, *tools]
+    room = SCENARIOS[name].room
+    path = os.pathsep.join(filter(None, [os.path.dirname(__file__), os.environ.get("PYTHONPATH")]))
     try:
         done = subprocess.run(
-            command,
-            env=environment(implementation),
+            [sys.executable, "-X", "faulthandler", "-m", "hanging.play", room, name, str(limit), *tools],
+            env={**environment(implementation), "PYTHONPATH": path},
             capture_output=True,
             timeout=limit * len(tools) + PATIENCE,
             check=False,

@@ -1,5 +1,1 @@
-"""The scenarios of `tests/hangs.py`, a room for each kind, and the tools that they are played with."""
-
-from . import calls, interrupts, naive, tasks, threads, tools
-
-__all__ = ["calls", "interrupts", "naive", "tasks", "threads", "tools"]
+"""The scenarios of `tests/hangs.py`, a room for each kind, the tools that they are played with, and who plays them."""

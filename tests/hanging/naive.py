@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections.abc import Callable
@@ -25,6 +24,8 @@ class _Locked:
 
 
 def _locked_async(initializer: AsyncInitializer) -> AsyncTouch:
+    import asyncio
+
     lock = asyncio.Lock()
     values: list[Any] = []
 
@@ -70,6 +71,8 @@ def _cached(initializer: Initializer) -> Touch:
 
 def _future_async(initializer: AsyncInitializer) -> AsyncTouch:
     """Everyone awaits the first one's task: so who is cancelled there cancels everyone."""
+    import asyncio
+
     tasks: list[Any] = []
 
     async def touch() -> Any:

@@ -19,8 +19,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .tools import Tool
 
@@ -37,8 +36,7 @@ class CannotError(Exception):
     """The scenario cannot be played on this interpreter or system: says why."""
 
 
-@dataclass(frozen=True)
-class Scenario:
+class Scenario(NamedTuple):
     """One way to hang.
 
     Parameters:
@@ -50,6 +48,10 @@ class Scenario:
     run: Callable[[Tool], None]
     form: str
     is_alone: bool
+
+    @property
+    def room(self) -> str:
+        return self.run.__module__.rpartition(".")[2]
 
     @property
     def title(self) -> str:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.abc
-import importlib.machinery
-import importlib.util
-import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -97,6 +93,9 @@ def starts_threads(tool: Tool) -> None:
 @scenario()
 def uses_a_pool(tool: Tool) -> None:
     """An initializer that waits for a job in a pool of one worker, and the job needs the same value."""
+    # Imported here, as logging is below, for that takes longer than most scenarios.
+    from concurrent.futures import ThreadPoolExecutor
+
     seen: list[Any] = []
     with ThreadPoolExecutor(1) as pool:
         touch = tool.make(First(lambda: seen.append(pool.submit(touch).result())))
@@ -107,6 +106,8 @@ def uses_a_pool(tool: Tool) -> None:
 @scenario()
 def logging_handler(tool: Tool) -> None:
     """An initializer that logs, while a log handler that another thread is in needs the value."""
+    import logging
+
     in_handler, in_initializer = threading.Event(), threading.Event()
     seen: list[Any] = []
 
@@ -188,14 +189,17 @@ def thread_dies(tool: Tool) -> None:
 # threads with an error of its own.
 
 
-class Rooms(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Modules whose top level is a function."""
+class Rooms:
+    """Modules whose top level is a function: a finder and loader of them."""
 
     def __init__(self, bodies: dict[str, Callable[[], object]]) -> None:
         self._bodies = bodies
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:
-        return importlib.util.spec_from_loader(name, self) if name in self._bodies else None
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name in self._bodies else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
 
     def exec_module(self, module: ModuleType) -> None:
         self._bodies[module.__name__]()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from support import SURFACES
 
@@ -22,8 +21,7 @@ def lacks(*arguments: object) -> Any:
     raise NotImplementedError
 
 
-@dataclass(frozen=True)
-class Tool:
+class Tool(NamedTuple):
     """A way to lazy values, in up to three forms.
 
     Parameters:
@@ -71,6 +69,37 @@ def _made_by(name: str) -> Callable[[Initializer], Touch]:
         return SURFACES[name](gilonce, initializer, None)
 
     return make
+
+
+def _property_of_subclass(initializer: Initializer) -> Touch:
+    import gilonce
+
+    class Owner:
+        @gilonce.once_property
+        @classmethod
+        def attribute(cls) -> Any:
+            return initializer()
+
+    # Where a class keeps its values is made with the class whose body has the decorator; for a subclass, by the touch.
+    class Derived(Owner):
+        pass
+
+    return lambda: Derived.attribute
+
+
+def _classmethod_of_subclass(initializer: Initializer) -> Touch:
+    import gilonce
+
+    class Owner:
+        @gilonce.once
+        @classmethod
+        def method(cls) -> Any:
+            return initializer()
+
+    class Derived(Owner):
+        pass
+
+    return lambda: Derived.method()
 
 
 def _each_method(initializer: Initializer) -> Callable[[], Touch]:
@@ -162,6 +191,11 @@ def _async_slot(initializer: AsyncInitializer) -> AsyncTouch:
     return functools.partial(getattr, Owner(), "attribute")
 
 
+_MAKE: dict[str, Callable[[Initializer], Touch]] = {
+    **{name: _made_by(name) for name in SURFACES},
+    "property_of_subclass": _property_of_subclass,
+    "classmethod_of_subclass": _classmethod_of_subclass,
+}
 _EACH = {"once_method": _each_method, "property_in_dict": _each_property, "property_in_slot": _each_slot}
 _ASYNC = {
     "async_cell": _async_cell,
@@ -173,8 +207,8 @@ _ASYNC = {
 
 #: gilonce's own; which implementation serves is the process's affair.
 GILONCE = [
-    add(Tool(name, _made_by(name) if name in SURFACES else lacks, _EACH.get(name, lacks), _ASYNC.get(name, lacks)))
-    for name in dict.fromkeys([*SURFACES, *_ASYNC])
+    add(Tool(name, _MAKE.get(name, lacks), _EACH.get(name, lacks), _ASYNC.get(name, lacks)))
+    for name in dict.fromkeys([*_MAKE, *_ASYNC])
 ]
 
 
