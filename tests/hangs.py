@@ -34,8 +34,13 @@ from hanging.scenario import SCENARIOS
 from hanging.tools import GILONCE, PEERS, TOOLS
 from support import IMPLEMENTATIONS, environment
 
-#: Where the scenarios are.
-ROOMS = [threads, calls, interrupts, tasks]
+#: The scenarios, room by room.
+NAMES = [
+    name
+    for room in (threads, calls, interrupts, tasks)
+    for name in SCENARIOS
+    if SCENARIOS[name].run.__module__ == room.__name__
+]
 
 #: By how many seconds the parent's limit is longer: to start the interpreter, on a machine that is slow.
 PATIENCE = 30.0
@@ -157,7 +162,7 @@ def main() -> int:
     """Do what was asked for; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--limit", type=float, default=4.0, help="seconds until it counts as hanging (default: 4)")
-    parser.add_argument("--scenario", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS), metavar="NAME")
+    parser.add_argument("--scenario", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
     parser.add_argument("--tool", nargs="+", choices=list(TOOLS), default=PEERS, metavar="NAME", help="beside gilonce")
     parser.add_argument("--run", nargs="+", metavar=("SCENARIO", "TOOL"), help="play it here, in this process")
     options = parser.parse_args()

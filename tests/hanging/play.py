@@ -27,6 +27,8 @@ def play(name: str, tools: Iterable[str], limit: float) -> None:
     scenario = SCENARIOS[name]
     for tool in tools:
         report("begin", tool)
+        if TOOLS[tool].has("make"):
+            TOOLS[tool].make(settings.Value)  # imports what it needs, which on a busy machine takes its time
         settings.go_on()
         try:
             scenario.run(TOOLS[tool])
