@@ -10,9 +10,10 @@ watchdog dumps all stacks and ends the process; the parent has a time limit as w
 * `missing`: the tool is not installed (`pip install 'gilonce[peers]'`);
 * `cannot`: the scenario cannot be played on this interpreter or system.
 
-Without arguments, everything is run and printed as a Markdown table; a column of gilonce stands for all its surfaces,
-by the worst outcome of them. The exit status is 1 if gilonce has anything but `ok` where the scenario can be played.
-`--run SCENARIO TOOL ...` plays one scenario in this very process, with one tool after the other.
+Without arguments, everything is run and printed as a Markdown table, and the stacks of what hangs go to stderr; a
+column of gilonce stands for all its surfaces, by the worst outcome of them. The exit status is 1 if a surface of
+gilonce hangs or goes wrong. `--run SCENARIO TOOL ...` plays one scenario in this very process, with one tool after
+the other.
 """
 
 from __future__ import annotations
