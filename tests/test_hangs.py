@@ -32,7 +32,7 @@ def cases() -> Iterator[Any]:
         if scenario.is_alone:
             groups = [[tool] for tool in KINDS]
         elif name in LONG:
-            groups = [able[first : first + 5] for first in range(0, len(able), 5)]
+            groups = [able[first : first + 3] for first in range(0, len(able), 3)]
         else:
             yield pytest.param(name, GILONCE, id=name)
             continue

@@ -8,14 +8,16 @@ bytecodes only (after calls, at jumps backwards); so a tool may hang here that d
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import itertools
 import signal
 import sys
 import threading
+import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -81,11 +83,24 @@ class Remains:
         self._references.append(weakref.ref(value))
 
     def check(self) -> None:
+        if sys.version_info[:2] == (3, 13) and not getattr(sys, "_is_gil_enabled", lambda: True)():
+            return  # it makes functions and classes immortal, and so what they refer to, when a thread is started
         gc.collect()
         gc.collect()  # for PyPy, which frees at the second what had a finalizer at the first
         alive = sum(reference() is not None for reference in self._references)
         if alive:
             raise WrongError(f"{alive} of {len(self._references)} values are kept alive by what was left behind")
+
+
+@contextlib.contextmanager
+def _unraisable() -> Iterator[list[type]]:
+    """Give a list to which the types are added of what raises and can raise to nobody."""
+    sources: list[type] = []
+    before, sys.unraisablehook = sys.unraisablehook, lambda report: sources.append(type(report.object))
+    try:
+        yield sources
+    finally:
+        sys.unraisablehook = before
 
 
 def _go_on_after(touch: Touch, made: list[Value], remains: Remains) -> None:
@@ -112,10 +127,12 @@ def interrupt(tool: Tool) -> None:
         touch = tool.make(initializer)
         # In a thread, because the bytecodes at the end of an `except` cannot fail of themselves: who is interrupted
         # at one of them leaves the exception that it was handling as the one that its thread is handling.
-        ((outcome, seen),) = together(functools.partial(interrupted, touch, position, _raise_keyboard_interrupt))
+        with _unraisable() as sources:
+            ((outcome, seen),) = together(functools.partial(interrupted, touch, position, _raise_keyboard_interrupt))
         if seen < position:
             break
-        if type(outcome) is not KeyboardInterrupt:
+        # Up to Python 3.12, to drop a generator runs bytecodes in it. What is raised at these nobody can be given.
+        if type(outcome) is not KeyboardInterrupt and sources != [types.GeneratorType]:
             raise WrongError(f"at bytecode {position}, it was lost, and the outcome is {outcome!r}")
         outcome = None
         _go_on_after(touch, initializer.made, remains)
