@@ -115,6 +115,16 @@ def test_who_wrote_is_known_even_if_another_thread_did_the_writing(make: Any, pl
     assert make().get() == "value"
 
 
+def test_of_two_that_publish_at_once_both_have_the_value_of_one(make: Any, place: Place) -> None:
+    """Both find the slot empty; the claim, entered before the look, says whose value it will be."""
+    inner = []
+    place.once_after_read(lambda: inner.append(make()._publish("inner")))
+    assert make()._publish("outer") == ("outer", True)
+    assert inner == [("outer", False)]
+    assert make().get() == "outer"
+    assert make()._claims == {}
+
+
 def test_a_claim_that_came_too_late_decides_nothing(make: Any, place: Place) -> None:
     """Who meets a claim looks at the slot after that, and returns what is there."""
     make()._publish("published")

@@ -290,7 +290,7 @@ def test_tasks_of_one_loop_share_a_value_and_never_wait_for_each_other(gilonce: 
             inside += 1
             if inside == 8:
                 everyone.set()
-            await everyone.wait()
+            await asyncio.wait_for(everyone.wait(), WATCHDOG)
             return object()
 
         return await asyncio.gather(*(cell.aget_or_init(connect) for _ in range(8)))
@@ -544,7 +544,7 @@ def test_importing_runs_outside_of_any_lock_of_ours(
     gilonce: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A module that, while imported, starts a thread which needs the same cell is no deadlock."""
-    source = """
+    source = f"""
         import threading
         from builtins import the_cell
         def other():
@@ -552,7 +552,7 @@ def test_importing_runs_outside_of_any_lock_of_ours(
             got = the_cell.get_or_init(lambda: "from the thread")
         thread = threading.Thread(target=other, daemon=True)
         thread.start()
-        thread.join(30)
+        thread.join({WATCHDOG})
         value = "from the import"
     """
     (tmp_path / "starts_a_thread.py").write_text(textwrap.dedent(source))

@@ -131,6 +131,26 @@ def test_a_failure_reaches_its_caller_unchanged_and_the_next_call_tries_again(
     assert touch() == "value"
 
 
+def test_an_attribute_error_of_the_initializer_is_not_taken_for_a_missing_attribute(
+    gilonce: ModuleType, surface: Surface
+) -> None:
+    """Law 3: nor is it swallowed; a proxy, of which it would say something else, raises a RuntimeError from it."""
+    raised = AttributeError("the initializer's own")
+    outcomes: list[Any] = [raised, "value"]
+
+    def initializer() -> str:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return str(outcome)
+
+    touch = surface(gilonce, initializer, None)
+    with pytest.raises((AttributeError, RuntimeError)) as caught:
+        touch()
+    assert raised is (caught.value.__cause__ if isinstance(caught.value, RuntimeError) else caught.value)
+    assert touch() == "value"
+
+
 def test_an_exception_reaches_only_the_thread_whose_initializer_raised(gilonce: ModuleType, surface: Surface) -> None:
     """Law 3: of threads inside together, one fails and the others share a value."""
     turns = iter(range(THREADS))

@@ -1,0 +1,2 @@
+from mutant import Mutant
+IN_C: list[Mutant] = []

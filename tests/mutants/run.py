@@ -1,0 +1,271 @@
+"""Would the tests notice? `python tests/mutants/run.py [NAME ...] [--jobs N] [--list]`.
+
+Breaks the code on purpose, one mistake at a time, and runs the tests that are to notice it: those in
+`in_python.py` on the Python implementation, those in `in_c.py` on the native core, compiled with the mistake
+in it for the interpreter that runs this. A NAME is a part of a mutant's name; without one, all are run.
+
+Nothing here is changed: each mutant is made in a copy, in a temporary folder. First the same tests are run in
+such a copy without a mistake, and must pass.
+
+A mutant is killed if a test fails. One that cannot be compiled or imported, or for which tests are not found
+or cannot be set up, is an error: that kind of noise says nothing of the tests. A crash of the interpreter is
+a kill, and so, where waiting is the mistake, is a run without an end; the report tells them apart.
+The exit status is 1 unless every mutant that could be run here was killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from in_c import IN_C
+from in_python import IN_PYTHON
+from mutant import CONDITIONS, Mutant
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+#: How many seconds the tests of one mutant may take.
+LIMIT = 60.0
+
+#: In the copy for a mutant that makes threads wait, how long the tests wait for it.
+PATIENCE = "tests/support.py", "WATCHDOG = 30.0", "WATCHDOG = 3.0"
+
+MUTANTS = {"python": IN_PYTHON, "native": IN_C}
+
+
+class Broken(Exception):
+    """A mutant, or the copy it is made in, that says nothing about the tests."""
+
+
+def environment(copy: Path, implementation: str) -> dict[str, str]:
+    """Return the environment in which every process imports the package in `copy`."""
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST", "GILONCE"))
+    }
+    environ["PYTHONPATH"] = str(copy)
+    # The tests need no plugin, and to load those that are installed takes longer than most tests.
+    environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    if implementation == "python":
+        environ["GILONCE_PURE_PYTHON"] = "1"
+    return environ
+
+
+def compile_core(copy: Path) -> None:
+    """Build the native core in place, as the interpreter itself was built, but fast."""
+    variables = sysconfig.get_config_vars()
+    target = copy / "gilonce" / f"_native{variables['EXT_SUFFIX']}"
+    target.unlink(missing_ok=True)
+    # The last `-O` counts. Warnings are for code that stays: a mistake may leave a variable unused.
+    command = [
+        *shlex.split(variables["LDSHARED"]),
+        *shlex.split(variables["CFLAGS"]),
+        *shlex.split(variables["CCSHARED"]),
+        *("-O0", "-w", "-I", sysconfig.get_path("include")),
+        *("gilonce/_native.c", "-o", str(target)),
+    ]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Broken(f"it does not compile:\n{done.stderr}")
+
+
+def check_import(copy: Path, implementation: str) -> None:
+    """See that what is imported is in the copy, and is the implementation that is asked for."""
+    source = "import gilonce; print(gilonce.__file__, gilonce.__implementation__)"
+    done = subprocess.run(
+        [sys.executable, "-c", source],
+        cwd=copy,
+        env=environment(copy, implementation),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    expected = f"{copy / 'gilonce' / '__init__.py'} {implementation}\n"
+    if (done.returncode, done.stdout) != (0, expected):
+        raise Broken(f"what is imported is not the copy:\n{done.stdout}{done.stderr}")
+
+
+def run_tests(copy: Path, implementation: str, tests: list[str], *, limit: float | None) -> tuple[int | None, str]:
+    """Run the tests in `copy`, up to the first that fails; return pytest's exit status, None without an end, and output."""
+    ids = [f"tests/{test.format(implementation)}" for test in tests]
+    # pytest's own watchdog ends with the exit status of a failed test.
+    options = ["-q", "-x", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0", "--tb=short"]
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", *options, *ids],
+            cwd=copy,
+            env=environment(copy, implementation),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        status: int | None
+        try:
+            status = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            status = None
+        finally:
+            end_all(process)
+        output.seek(0)
+        return status, output.read()
+
+
+def end_all(process: subprocess.Popen[bytes]) -> None:
+    """End a process and those that it has started: what hangs in one may have begun in another."""
+    if hasattr(os, "killpg"):
+        try:
+            os.killpg(process.pid, 9)
+        except ProcessLookupError:
+            pass
+    else:
+        process.kill()
+    process.wait()
+
+
+def make_original(folder: Path, implementation: str) -> Path:
+    """Make a copy without a mistake, in which the named tests pass."""
+    copy = folder / implementation / "original"
+    copy.mkdir(parents=True)
+    unwanted = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__", ".*", "mutants", "benchmarks")
+    for name in ("gilonce", "tests"):
+        shutil.copytree(CHECKOUT / name, copy / name, ignore=unwanted)
+    shutil.copy2(CHECKOUT / "pyproject.toml", copy)
+    if implementation == "native":
+        compile_core(copy)
+    check_import(copy, implementation)
+    return copy
+
+
+def make_mutant(folder: Path, implementation: str, mutant: Mutant) -> Path:
+    """Make a copy with the mistake in it."""
+    copy = Path(tempfile.mkdtemp(dir=folder / implementation)) / "copy"
+    # With the compiled files of the original, which are valid but for the file that changes.
+    shutil.copytree(folder / implementation / "original", copy)
+    rewrite(copy, f"gilonce/{mutant.file}", mutant.apply)
+    if mutant.hangs:
+        file, old, new = PATIENCE
+        rewrite(copy, file, Mutant("the patience of the tests", file, old, new, ()).apply)
+    if implementation == "native":
+        compile_core(copy)
+    check_import(copy, implementation)
+    return copy
+
+
+def rewrite(copy: Path, name: str, change: Callable[[str], str]) -> None:
+    """Change a file of the copy."""
+    file = copy / name
+    file.write_text(change(file.read_text("utf-8")), "utf-8")
+    # By its size and the second of its change alone, a compiled file might be taken to be of this one.
+    for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
+        compiled.unlink()
+
+
+def verdict(folder: Path, implementation: str, mutant: Mutant) -> tuple[str, str]:
+    """Return what became of a mutant, in a word, and what there is to say about it."""
+    copy = make_mutant(folder, implementation, mutant)
+    status, output = run_tests(copy, implementation, list(mutant.tests), limit=LIMIT)
+    shutil.rmtree(copy.parent)
+    if status is None:
+        if mutant.hangs:
+            return "killed (hangs)", ""
+        raise Broken(f"it hangs, and is not meant to:\n{output}")
+    if status < 0:
+        return "killed (crashes)", f"signal {-status}"
+    failed = re.findall(r"^FAILED tests/(\S+)", output, re.MULTILINE)
+    if status == 1 and failed:
+        return "killed", failed[0]
+    if status == 0 and re.search(r"\d+ passed", output):
+        return "SURVIVED", "none of its tests failed"
+    raise Broken(f"pytest, with exit status {status}, says nothing about it:\n{output}")
+
+
+def judge(folder: Path, implementation: str, mutant: Mutant) -> str:
+    """Run a mutant, print a line about it, and return the verdict."""
+    begin = time.perf_counter()
+    try:
+        word, remark = verdict(folder, implementation, mutant)
+    except (Broken, LookupError) as error:
+        word, remark = "ERROR", str(error)
+    seconds = f"{time.perf_counter() - begin:5.1f} s"
+    print(f"{word:<17}{seconds}  {implementation}: {mutant.name}{remark and f' ({remark})'}", flush=True)
+    return word
+
+
+def check_originals(folder: Path, chosen: list[tuple[str, Mutant]]) -> bool:
+    """Run all the tests that the chosen mutants name, without a mistake; return whether they pass."""
+    for implementation in MUTANTS:
+        # A dict, for the order.
+        tests = {test: None for name, mutant in chosen if name == implementation for test in mutant.tests}
+        if not tests:
+            continue
+        begin = time.perf_counter()
+        try:
+            copy = make_original(folder, implementation)
+        except Broken as error:
+            print(f"{implementation}: without a mistake, {error}")
+            return False
+        status, output = run_tests(copy, implementation, list(tests), limit=None)
+        if status != 0:
+            print(f"{implementation}: without a mistake, the tests do not pass:\n{output}")
+            return False
+        print(f"{implementation}: without a mistake, the tests pass ({time.perf_counter() - begin:.1f} s)", flush=True)
+    return True
+
+
+def choose(names: list[str]) -> list[tuple[str, Mutant]]:
+    """Return the mutants whose name contains one of `names`, all if there is none, each with its implementation."""
+    everything = [(implementation, mutant) for implementation, mutants in MUTANTS.items() for mutant in mutants]
+    labels = [f"{implementation}: {mutant.name}" for implementation, mutant in everything]
+    if len(set(labels)) < len(labels):
+        raise SystemExit(f"names that are not unique: {sorted({label for label in labels if labels.count(label) > 1})}")
+    chosen = [
+        pair
+        for label, pair in zip(labels, everything, strict=True)
+        if not names or any(name in label for name in names)
+    ]
+    if not chosen:
+        raise SystemExit(f"no mutant is called {names}")
+    return chosen
+
+
+def main() -> int:
+    """Run the mutants that were asked for; return the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a part of the name of a mutant")
+    parser.add_argument("--jobs", type=int, default=1, help="how many at once (default: 1)")
+    parser.add_argument("--list", action="store_true", help="print the names and the tests, and run nothing")
+    options = parser.parse_args()
+
+    chosen = choose(options.names)
+    if options.list:
+        for implementation, mutant in chosen:
+            print(f"{implementation}: {mutant.name}", *mutant.tests, sep="\n    ")
+        return 0
+    possible = [(name, mutant) for name, mutant in chosen if not mutant.needs or CONDITIONS[mutant.needs]]
+    with tempfile.TemporaryDirectory(prefix="mutants-") as name:
+        folder = Path(name).resolve()
+        if not check_originals(folder, possible):
+            return 1
+        with ThreadPoolExecutor(options.jobs) as pool:
+            verdicts = list(pool.map(lambda pair: judge(folder, *pair), possible))
+    for implementation, mutant in chosen:
+        if (implementation, mutant) not in possible:
+            print(f"not run here: needs {mutant.needs}  {implementation}: {mutant.name}")
+    killed = sum(word.startswith("killed") for word in verdicts)
+    not_run = len(chosen) - len(possible)
+    print(f"\n{killed} killed of {len(possible)}" + (f", {not_run} not run here" if not_run else ""))
+    return 0 if killed == len(possible) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
