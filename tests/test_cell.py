@@ -489,6 +489,46 @@ def test_a_cell_is_weakly_referenced_and_collected(gilonce: ModuleType) -> None:
     assert gone() is None
 
 
+def test_a_cycle_of_nothing_but_cells_is_collected(gilonce: ModuleType) -> None:
+    """The cell itself lets go of its value, not only what is on the way back to it."""
+
+    class Chained(gilonce.GILOnceCell):  # type: ignore[name-defined, misc]
+        __slots__ = ()
+
+    one, two = Chained(), Chained()
+    one.set(two)
+    two.set(one)
+    del one, two
+    gc.collect()
+    assert not any(type(it) is Chained for it in gc.get_objects())
+
+
+def test_a_cell_that_its_discard_refers_to_is_collected(gilonce: ModuleType) -> None:
+    """The pool that the losers go back to may hold the cell."""
+
+    class Pool:
+        def close(self, value: object) -> None:
+            raise AssertionError("nothing is lost")
+
+    pool = Pool()
+    pool.cell = gilonce.GILOnceCell(discard=pool.close)  # type: ignore[attr-defined]
+    gone = weakref.ref(pool)
+    del pool
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_cell_that_is_initialized_again_is_empty(gilonce: ModuleType) -> None:
+    """As every object of Python's that is initialized again, it begins anew."""
+    discarded: list[object] = []
+    cell = gilonce.GILOnceCell()
+    cell.set("value")
+    cell.__init__(discard=discarded.append)
+    assert not cell.is_set()
+    cell.get_or_init(lambda: cell.set("first") or "second")
+    assert discarded == ["second"]
+
+
 def test_a_cell_has_a_type_parameter_at_runtime(gilonce: ModuleType) -> None:
     """`GILOnceCell[int]` is written in annotations and may be called."""
     alias = gilonce.GILOnceCell[int]

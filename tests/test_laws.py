@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -225,6 +227,27 @@ def test_an_initializer_may_reach_its_own_cell_and_the_first_write_wins(gilonce:
     touch = surface(gilonce, initializer, discarded.append)
     assert touch() is made[1]
     assert discarded == [made[0]]
+
+
+def test_nothing_keeps_a_loser_alive(gilonce: ModuleType, surface: Surface) -> None:
+    """Law 4: without a `discard`, a value that lost is dropped, and nobody else has it."""
+
+    class Value:
+        pass
+
+    made: list[weakref.ref[Value]] = []
+
+    def initializer() -> Value:
+        value = Value()
+        made.append(weakref.ref(value))
+        if len(made) == 1:
+            touch()
+        return value
+
+    touch = surface(gilonce, initializer, None)
+    winner = touch()
+    gc.collect()
+    assert [ref() for ref in made] == [None, winner]
 
 
 def test_unbounded_reentry_is_a_recursion_error_and_leaves_the_cell_usable(

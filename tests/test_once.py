@@ -543,6 +543,14 @@ def test_the_cell_of_a_function_is_set_at_start_up_and_taken_in_tests(gilonce: M
     assert settings() == "loaded"
 
 
+def test_the_cell_of_a_function_discards_as_the_function_does(gilonce: ModuleType) -> None:
+    """Who fills it through `f.cell` and loses has the loser discarded as well."""
+    discarded: list[object] = []
+    connect = gilonce.once(discard=discarded.append)(lambda: "connected")
+    assert connect.cell.get_or_init(lambda: connect() and "too late") == "connected"
+    assert discarded == ["too late"]
+
+
 @pytest.mark.parametrize("kind", ["instance", "class"])
 def test_the_cell_of_a_bound_method_is_a_view_of_its_owner(gilonce: ModuleType, kind: str) -> None:
     """Every operation of a cell works on the one behind a bound method, and on it alone."""
@@ -822,6 +830,32 @@ def test_nothing_keeps_an_instance_alive(gilonce: ModuleType) -> None:
     assert service.me() is service
     gone = weakref.ref(service)
     del service
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize("through", ["function", "value", "owner"])
+def test_a_once_function_in_a_cycle_is_collected(gilonce: ModuleType, through: str) -> None:
+    """Whatever it refers to may refer to it: what it wraps, its value, what it is bound to."""
+
+    class Thing:
+        @gilonce.once
+        def of_instance(self) -> None:
+            return None
+
+        def plain(self) -> None:
+            return None
+
+    thing: Any = Thing()
+    if through == "function":
+        thing.once = gilonce.once(thing.plain)
+    elif through == "value":
+        thing.once = gilonce.once(list)
+        thing.once.cell.set(thing)
+    else:
+        thing.once = thing.of_instance
+    gone = weakref.ref(thing)
+    del thing
     gc.collect()
     assert gone() is None
 

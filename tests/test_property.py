@@ -1014,6 +1014,25 @@ def test_it_can_be_initialized_again(gilonce: ModuleType) -> None:
     assert type("Owner", (), {"x": prop})().x == 2
 
 
+def test_it_can_be_initialized_again_for_another_slot(gilonce: ModuleType) -> None:
+    """The new slot is the place from then on, the old one is left as it was."""
+
+    class Owner:
+        __slots__ = ("_new", "_old")
+
+        @gilonce.once_property(slot="_old")
+        def x(self) -> str:
+            return "old"
+
+    owner: Any = Owner()
+    assert owner.x == "old"
+    prop: Any = Owner.x
+    prop.__init__(lambda _self: "new", slot="_new")
+    prop.__set_name__(Owner, "x")
+    assert owner.x == "new"
+    assert (owner._old, owner._new) == ("old", "new")
+
+
 def test_an_instance_that_is_a_tuple_is_one_argument(gilonce: ModuleType) -> None:
     """A tuple is not to be taken for arguments."""
 
@@ -1054,10 +1073,14 @@ print(sum(type(it) is Property for it in gc.get_objects()))
 
 
 def test_an_initializer_may_change_the_class_of_a_slot(gilonce: ModuleType) -> None:
-    """A slot of another class is not the place of the value."""
+    """Its slot there is another's place, and keeps that one's value."""
 
     class Other:
-        __slots__ = ("_other",)
+        __slots__ = ("_x",)
+
+        @gilonce.once_property(slot="_x")
+        def y(self) -> str:
+            return "the other's"
 
     class Owner:
         __slots__ = ("_x",)
@@ -1067,10 +1090,11 @@ def test_an_initializer_may_change_the_class_of_a_slot(gilonce: ModuleType) -> N
             self.__class__ = Other  # type: ignore[assignment]
             return "value"
 
-    owner = Owner()
-    with pytest.raises(TypeError):
+    owner: Any = Owner()
+    with pytest.raises(TypeError, match="_x"):
         owner.x
-    assert not hasattr(owner, "_other")
+    assert type(owner) is Other
+    assert owner.y == "the other's"
 
 
 def test_an_initializer_may_make_of_its_property_a_data_descriptor(gilonce: ModuleType) -> None:

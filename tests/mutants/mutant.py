@@ -6,13 +6,33 @@ import sys
 import sysconfig
 from dataclasses import dataclass
 
-#: What a mutant may need of the interpreter, by how the report calls it.
+# What a mutant may need of the interpreter, as the report says it, and whether it has that.
+
+GIL = "a build with a GIL"
+NO_GIL = "a build without a GIL"
+
 CONDITIONS = {
-    "a build with a GIL": not sysconfig.get_config_var("Py_GIL_DISABLED"),
-    "a build without a GIL": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    GIL: not sysconfig.get_config_var("Py_GIL_DISABLED"),
+    NO_GIL: bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    "Python 3.11": sys.version_info >= (3, 11),
     "Python 3.13": sys.version_info >= (3, 13),
-    "a debug build": hasattr(sys, "gettotalrefcount"),
 }
+
+# Tests that many mutants name, to be formatted with a surface.
+
+LAWS = "test_laws.py::test_"
+ONE_OBJECT = LAWS + "threads_that_are_all_inside_the_initializer_get_one_object[{{}}-{}]"
+NONE = LAWS + "none_is_a_value[{{}}-{}]"
+NO_WAITING = LAWS + "a_thread_in_the_initializer_keeps_nobody_waiting[{{}}-{}]"
+FAILURE = LAWS + "a_failure_reaches_its_caller_unchanged_and_the_next_call_tries_again[{{}}-{}-ValueError]"
+ATTRIBUTE_ERROR = LAWS + "an_attribute_error_of_the_initializer_is_not_taken_for_a_missing_attribute[{{}}-{}]"
+LOSERS = LAWS + "every_loser_is_discarded_once_and_the_winner_never[{{}}-{}]"
+SHARED = LAWS + "a_loser_that_is_the_winner_is_not_discarded[{{}}-{}]"
+LAW_FIVE = "test_native.py::test_an_initializer_that_keeps_the_gil_runs_exactly_once[{}]"
+LAW_FIVE_BOUND = "test_native.py::test_law_five_holds_per_instance_and_class[{}]"
+
+#: In C: bytecode, in which threads may switch.
+BYTECODE = '(void)PyRun_SimpleString("[None for _ in range(9)]");\n'
 
 
 @dataclass(frozen=True)

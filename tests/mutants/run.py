@@ -1,8 +1,8 @@
 """Would the tests notice? `python tests/mutants/run.py [NAME ...] [--jobs N] [--list]`.
 
 Breaks the code on purpose, one mistake at a time, and runs the tests that are to notice it: those in
-`in_python.py` on the Python implementation, those in `in_c.py` on the native core, compiled with the mistake
-in it for the interpreter that runs this. A NAME is a part of a mutant's name; without one, all are run.
+`python_*.py` on the Python implementation, those in `c_*.py` on the native core, compiled with the mistake in
+it for the interpreter that runs this. A NAME is a part of a mutant's name; without one, all are run.
 
 Nothing here is changed: each mutant is made in a copy, in a temporary folder. First the same tests are run in
 such a copy without a mistake, and must pass.
@@ -16,10 +16,12 @@ The exit status is 1 unless every mutant that could be run here was killed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -29,8 +31,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from in_c import IN_C
-from in_python import IN_PYTHON
+import c_cell
+import c_surfaces
+import python_cell
+import python_places
+import python_surfaces
 from mutant import CONDITIONS, Mutant
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -41,10 +46,13 @@ LIMIT = 60.0
 #: In the copy for a mutant that makes threads wait, how long the tests wait for it.
 PATIENCE = "tests/support.py", "WATCHDOG = 30.0", "WATCHDOG = 3.0"
 
-MUTANTS = {"python": IN_PYTHON, "native": IN_C}
+MUTANTS = {
+    "python": [*python_cell.MUTANTS, *python_places.MUTANTS, *python_surfaces.MUTANTS],
+    "native": [*c_cell.MUTANTS, *c_surfaces.MUTANTS],
+}
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """A mutant, or the copy it is made in, that says nothing about the tests."""
 
 
@@ -76,7 +84,7 @@ def compile_core(copy: Path) -> None:
     ]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Broken(f"it does not compile:\n{done.stderr}")
+        raise BrokenError(f"it does not compile:\n{done.stderr}")
 
 
 def check_import(copy: Path, implementation: str) -> None:
@@ -92,11 +100,11 @@ def check_import(copy: Path, implementation: str) -> None:
     )
     expected = f"{copy / 'gilonce' / '__init__.py'} {implementation}\n"
     if (done.returncode, done.stdout) != (0, expected):
-        raise Broken(f"what is imported is not the copy:\n{done.stdout}{done.stderr}")
+        raise BrokenError(f"what is imported is not the copy:\n{done.stdout}{done.stderr}")
 
 
 def run_tests(copy: Path, implementation: str, tests: list[str], *, limit: float | None) -> tuple[int | None, str]:
-    """Run the tests in `copy`, up to the first that fails; return pytest's exit status, None without an end, and output."""
+    """Run the tests in `copy`, up to the first that fails; return pytest's exit status (None: it hangs) and output."""
     ids = [f"tests/{test.format(implementation)}" for test in tests]
     # pytest's own watchdog ends with the exit status of a failed test.
     options = ["-q", "-x", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0", "--tb=short"]
@@ -123,10 +131,8 @@ def run_tests(copy: Path, implementation: str, tests: list[str], *, limit: float
 def end_all(process: subprocess.Popen[bytes]) -> None:
     """End a process and those that it has started: what hangs in one may have begun in another."""
     if hasattr(os, "killpg"):
-        try:
-            os.killpg(process.pid, 9)
-        except ProcessLookupError:
-            pass
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
     process.wait()
@@ -178,7 +184,7 @@ def verdict(folder: Path, implementation: str, mutant: Mutant) -> tuple[str, str
     if status is None:
         if mutant.hangs:
             return "killed (hangs)", ""
-        raise Broken(f"it hangs, and is not meant to:\n{output}")
+        raise BrokenError(f"it hangs, and is not meant to:\n{output}")
     if status < 0:
         return "killed (crashes)", f"signal {-status}"
     failed = re.findall(r"^FAILED tests/(\S+)", output, re.MULTILINE)
@@ -186,7 +192,7 @@ def verdict(folder: Path, implementation: str, mutant: Mutant) -> tuple[str, str
         return "killed", failed[0]
     if status == 0 and re.search(r"\d+ passed", output):
         return "SURVIVED", "none of its tests failed"
-    raise Broken(f"pytest, with exit status {status}, says nothing about it:\n{output}")
+    raise BrokenError(f"pytest, with exit status {status}, says nothing about it:\n{output}")
 
 
 def judge(folder: Path, implementation: str, mutant: Mutant) -> str:
@@ -194,7 +200,7 @@ def judge(folder: Path, implementation: str, mutant: Mutant) -> str:
     begin = time.perf_counter()
     try:
         word, remark = verdict(folder, implementation, mutant)
-    except (Broken, LookupError) as error:
+    except (BrokenError, LookupError) as error:
         word, remark = "ERROR", str(error)
     seconds = f"{time.perf_counter() - begin:5.1f} s"
     print(f"{word:<17}{seconds}  {implementation}: {mutant.name}{remark and f' ({remark})'}", flush=True)
@@ -211,7 +217,7 @@ def check_originals(folder: Path, chosen: list[tuple[str, Mutant]]) -> bool:
         begin = time.perf_counter()
         try:
             copy = make_original(folder, implementation)
-        except Broken as error:
+        except BrokenError as error:
             print(f"{implementation}: without a mistake, {error}")
             return False
         status, output = run_tests(copy, implementation, list(tests), limit=None)

@@ -1,0 +1,330 @@
+"""Mistakes in the native core: fields, places, cells."""
+
+from __future__ import annotations
+
+from mutant import (
+    ATTRIBUTE_ERROR,
+    BYTECODE,
+    FAILURE,
+    GIL,
+    LAW_FIVE,
+    LAW_FIVE_BOUND,
+    LAWS,
+    LOSERS,
+    NO_GIL,
+    NO_WAITING,
+    NONE,
+    ONE_OBJECT,
+    SHARED,
+    Mutant,
+)
+
+RACE_WITH_TAKE = "test_native.py::test_readers_that_race_with_take_never_touch_a_freed_object"
+
+#: Where the user's code is called.
+CALL = (
+    "PyObject *value = argument == NULL ? PyObject_CallNoArgs(initializer) "
+    ": PyObject_CallOneArg(initializer, argument);\n"
+)
+
+FIELDS = [
+    Mutant(
+        "the last write to a cell wins",
+        "_native_base.h",
+        "    if (*address != NULL) {\n        return 0;",
+        "    if (0) {\n        return 0;",
+        (ONE_OBJECT.format("cell"),),
+        needs=GIL,
+    ),
+    Mutant(
+        "the last write to a cell wins, without a GIL",
+        "_native_base.h",
+        "return __atomic_compare_exchange_n(address, &expected, new, 0, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE);",
+        "__atomic_store_n(address, new, __ATOMIC_RELEASE);\n    return expected == NULL;",
+        (ONE_OBJECT.format("cell"),),
+        needs=NO_GIL,
+    ),
+    Mutant(
+        "without a GIL, a field's reference is counted as its maker's",
+        "_native_base.h",
+        "_Py_atomic_add_ssize(&value->ob_ref_shared, 1 << _Py_REF_SHARED_SHIFT);",
+        "Py_INCREF(value);",
+        (RACE_WITH_TAKE,),
+        needs=NO_GIL,
+    ),
+    Mutant(
+        "without a GIL, a reader takes its reference in a second step",
+        "_native_base.h",
+        "PyObject *value = PyMember_GetOne((char *)self, &member);",
+        "PyObject *value = LOAD(field_at(self, offset));\n    Py_XINCREF(value);",
+        (RACE_WITH_TAKE,),
+        needs=NO_GIL,
+    ),
+    Mutant(
+        "without a GIL, what a function makes is made immortal",
+        "_native_base.h",
+        "if (is_made_at_top_level(state)) {",
+        "if (1) {",
+        ("test_once.py::test_what_a_function_makes_of_a_function_ends[{}]",),
+        needs=NO_GIL,
+    ),
+    Mutant(
+        "to import it brings the GIL back",
+        "_native.c",
+        "{Py_mod_gil, Py_MOD_GIL_NOT_USED}",
+        "{Py_mod_gil, Py_MOD_GIL_USED}",
+        ("test_native.py::test_the_gil_stays_off",),
+        needs=NO_GIL,
+    ),
+]
+
+PLACES = [
+    Mutant(
+        "the winner is discarded",
+        "_native_place.h",
+        '"dispose", discard, value)',
+        '"dispose", discard, published)',
+        (LOSERS.format("cell"),),
+    ),
+    Mutant(
+        "a loser that is the winner is discarded",
+        "_native_place.h",
+        "if (published != value && discard != NULL) {",
+        "if (discard != NULL) {",
+        (SHARED.format("cell"),),
+    ),
+    Mutant(
+        "a loser is dropped and not discarded",
+        "_native_place.h",
+        "if (published != value && discard != NULL) {",
+        "if (0) {",
+        (LOSERS.format("cell"),),
+    ),
+    Mutant(
+        "a loser is given its own value",
+        "_native_place.h",
+        "    Py_DECREF(value);\n    return published;\n}",
+        "    Py_DECREF(published);\n    return value;\n}",
+        (ONE_OBJECT.format("cell"),),
+    ),
+    Mutant(
+        "an exception from discard reaches the caller",
+        "_native_place.h",
+        '"dispose", discard, value);',
+        '"dispose", discard, value);\n        Py_XSETREF(ignored, PyObject_CallOneArg(discard, value));\n'
+        "        if (ignored == NULL) {\n            return NULL;\n        }",
+        (LAWS + "an_exception_from_discard_is_unraisable_and_the_caller_gets_the_value[{}-cell-ValueError]",),
+    ),
+    Mutant(
+        "who wrote a cell is told by the value and not by the write",
+        "_native_place.h",
+        "*written = 0;",
+        "*written = published == value;",
+        ("test_cell.py::test_setting_the_same_object_twice_is_an_error_too[{}]",),
+    ),
+    Mutant(
+        "take() leaves the value where it is",
+        "_native_place.h",
+        "return field_swap((PyObject *)self, offsetof(Cell, value), NULL);",
+        "return cell_load(self);",
+        ("test_cell.py::test_of_threads_that_take_exactly_one_has_the_value[{}]",),
+    ),
+    Mutant(
+        "the last write to a dict wins",
+        "_native_place.h",
+        "int present = PyDict_SetDefaultRef(dict, key, value, published);",
+        "int present = PyDict_SetItem(dict, key, value);\n    *published = Py_NewRef(value);",
+        (ONE_OBJECT.format("once_below_classmethod"), ONE_OBJECT.format("property_of_class")),
+        needs="Python 3.13",
+    ),
+    Mutant(
+        "the last write to a slot wins",
+        "_native_place.h",
+        "    written = WRITE_IF_NULL(address, value);\n",
+        "    written = 1;\n    Py_XSETREF(*address, value);\n",
+        (ONE_OBJECT.format("property_in_slot"),),
+    ),
+    Mutant(
+        "a loser of a slot is never freed",
+        "_native_place.h",
+        "    if (!written) {\n        Py_DECREF(value);\n    }\n",
+        "",
+        (LAWS + "nothing_keeps_a_loser_alive[{}-property_in_slot]",),
+    ),
+    Mutant(
+        "a loser of a cell is never freed",
+        "_native_place.h",
+        "            *written = 0;\n            Py_DECREF(value);\n",
+        "            *written = 0;\n",
+        (LAWS + "nothing_keeps_a_loser_alive[{}-cell]",),
+    ),
+    Mutant(
+        "a loser is never freed",
+        "_native_place.h",
+        "    Py_DECREF(value);\n    return published;\n}",
+        "    return published;\n}",
+        (LAWS + "nothing_keeps_a_loser_alive[{}-once_function]",),
+    ),
+    Mutant(
+        "None in a class is taken for empty",
+        "_native_place.h",
+        "return place_load(kind, place, &value) != 0 ? value",
+        "return place_load(kind, place, &value) != 0 && value != Py_None ? value",
+        (NONE.format("once_below_classmethod"),),
+    ),
+    Mutant(
+        "a lock is held while the initializer runs",
+        "_native_place.h",
+        CALL,
+        "static PyThread_type_lock lock;\n"
+        "    if (lock == NULL) {\n"
+        "        lock = PyThread_allocate_lock();\n"
+        "    }\n"
+        "    Py_BEGIN_ALLOW_THREADS\n"
+        "    PyThread_acquire_lock(lock, WAIT_LOCK);\n"
+        "    Py_END_ALLOW_THREADS\n"
+        f"    {CALL}"
+        "    PyThread_release_lock(lock);\n",
+        (NO_WAITING.format("cell"),),
+        hangs=True,
+    ),
+    Mutant(
+        "an exception is cached",
+        "_native_place.h",
+        CALL,
+        "static PyObject *cached;\n"
+        "    if (cached != NULL) {\n"
+        "        PyErr_SetObject((PyObject *)Py_TYPE(cached), cached);\n"
+        "        Py_LeaveRecursiveCall();\n"
+        "        return NULL;\n"
+        "    }\n"
+        f"    {CALL}"
+        "    if (value == NULL) {\n"
+        "        PyObject *type, *traceback;\n"
+        "        PyErr_Fetch(&type, &cached, &traceback);\n"
+        "        PyErr_NormalizeException(&type, &cached, &traceback);\n"
+        "        PyErr_Restore(type, Py_NewRef(cached), traceback);\n"
+        "    }\n",
+        (FAILURE.format("cell"), FAILURE.format("once_method")),
+    ),
+    Mutant(
+        "an exception becomes the value",
+        "_native_place.h",
+        "    return value == NULL ? NULL : publish(",
+        "    if (value == NULL) {\n"
+        "        PyObject *type, *traceback;\n"
+        "        PyErr_Fetch(&type, &value, &traceback);\n"
+        "        PyErr_NormalizeException(&type, &value, &traceback);\n"
+        "    }\n"
+        "    return value == NULL ? NULL : publish(",
+        (FAILURE.format("once_function"),),
+    ),
+    Mutant(
+        "an attribute error of an initializer is swallowed",
+        "_native_place.h",
+        CALL,
+        CALL + "    if (value == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {\n"
+        "        PyErr_Clear();\n"
+        "        value = Py_NewRef(Py_None);\n"
+        "    }\n",
+        (ATTRIBUTE_ERROR.format("once_method"), ATTRIBUTE_ERROR.format("property_in_slot")),
+    ),
+    Mutant(
+        "bytecode runs between the look and the call of the initializer",
+        "_native_place.h",
+        "    PyObject *value = initialize(initializer, argument);\n    return",
+        f"    {BYTECODE}    PyObject *value = initialize(initializer, argument);\n    return",
+        (LAW_FIVE.format("a_cell"),),
+        needs=GIL,
+    ),
+    Mutant(
+        "bytecode runs between the call of the initializer and the write",
+        "_native_place.h",
+        "    PyObject *value = initialize(initializer, argument);\n    return",
+        f"    PyObject *value = initialize(initializer, argument);\n    {BYTECODE}    return",
+        (LAW_FIVE.format("a_once_function"), LAW_FIVE_BOUND.format("class")),
+        needs=GIL,
+    ),
+]
+
+CELL = [
+    Mutant(
+        "get_or_init() takes None for empty",
+        "_native_cell.h",
+        "if (cell_load_any(self, &value) != 0) {\n        return value;",
+        "if (cell_load_any(self, &value) != 0 && value != Py_None) {\n        return value;",
+        (NONE.format("cell"),),
+    ),
+    Mutant(
+        "get() takes None for empty",
+        "_native_cell.h",
+        "if (cell_load_any(self, &value) == 0) {",
+        "if (cell_load_any(self, &value) == 0 || value == Py_None) {",
+        ("test_cell.py::test_a_value_that_is_none_is_not_taken_for_empty[{}]",),
+    ),
+    Mutant(
+        "take() takes None for empty",
+        "_native_cell.h",
+        "if (place_clear(self->kind, &place, &value) == 0) {",
+        "if (place_clear(self->kind, &place, &value) == 0 || value == Py_None) {",
+        ("test_cell.py::test_a_value_that_is_none_is_not_taken_for_empty[{}]",),
+    ),
+    Mutant(
+        "set() on a full cell does nothing",
+        "_native_cell.h",
+        "        if (written) {\n            Py_RETURN_NONE;",
+        "        if (1) {\n            Py_RETURN_NONE;",
+        ("test_cell.py::test_a_rejected_object_comes_back_in_the_error[{}]",),
+    ),
+    Mutant(
+        "a full cell takes anything for an initializer",
+        "_native_cell.h",
+        ' || !PyCallable_Check(args[0])) {\n        return cell_reference((PyObject *)self, "get_or_init"',
+        ') {\n        return cell_reference((PyObject *)self, "get_or_init"',
+        ("test_cell.py::test_what_cannot_be_called_is_refused_even_by_a_full_cell[{}-3]",),
+    ),
+    Mutant(
+        "a pickled cell comes back empty where it held None",
+        "_native_cell.h",
+        "    int found = cell_load_any(self, &value);\n    return or_empty(",
+        "    int found = cell_load_any(self, &value);\n    found = found && value != Py_None;\n    return or_empty(",
+        ("test_cell.py::test_pickling_keeps_the_value_or_that_there_is_none[{}-2]",),
+    ),
+    Mutant(
+        "a cell that is initialized again keeps its value",
+        "_native_cell.h",
+        "if (self->kind == OWN && LOAD(&self->value) != NULL) {",
+        "if (0) {",
+        ("test_cell.py::test_a_cell_that_is_initialized_again_is_empty[{}]",),
+    ),
+    Mutant(
+        "a view forgets the discard of its definition",
+        "_native_cell.h",
+        "    (void)field_set((PyObject *)self, discard, (void *)offsetof(Cell, discard));\n",
+        "",
+        (LOSERS.format("async_property"),),
+    ),
+    Mutant(
+        "the collector does not see the value of a cell",
+        "_native_cell.h",
+        "    Py_VISIT(self->value);\n",
+        "",
+        ("test_cell.py::test_a_cell_is_weakly_referenced_and_collected[{}]",),
+    ),
+    Mutant(
+        "the collector does not see the discard of a cell",
+        "_native_cell.h",
+        "    Py_VISIT(self->discard);\n",
+        "",
+        ("test_cell.py::test_a_cell_that_its_discard_refers_to_is_collected[{}]",),
+    ),
+    Mutant(
+        "a cycle through the value of a cell is not broken",
+        "_native_cell.h",
+        "    Py_CLEAR(self->value);\n    Py_CLEAR(self->discard);\n    return 0;",
+        "    return 0;",
+        ("test_cell.py::test_a_cycle_of_nothing_but_cells_is_collected[{}]",),
+    ),
+]
+
+MUTANTS = [*FIELDS, *PLACES, *CELL]

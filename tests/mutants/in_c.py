@@ -1,2 +1,0 @@
-from mutant import Mutant
-IN_C: list[Mutant] = []

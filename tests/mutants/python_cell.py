@@ -1,0 +1,252 @@
+"""Mistakes in `gilonce/_cell.py`."""
+
+from __future__ import annotations
+
+from mutant import ATTRIBUTE_ERROR, FAILURE, LAWS, LOSERS, NO_WAITING, NONE, ONE_OBJECT, SHARED, Mutant
+
+MUTANTS = [
+    Mutant(
+        "the last write to a cell wins",
+        "_cell.py",
+        'published = self._values.setdefault("value", box)',
+        'published = self._values["value"] = box',
+        (ONE_OBJECT.format("cell"),),
+    ),
+    Mutant(
+        "check and write of a cell are two steps",
+        "_cell.py",
+        'published = self._values.setdefault("value", box)',
+        'published = self._values.get("value") or box\n        self._values["value"] = published',
+        ("test_cell.py::test_of_threads_that_set_one_object_exactly_one_succeeds[{}-shared]",),
+    ),
+    Mutant(
+        "who wrote a cell is told by the value and not by the write",
+        "_cell.py",
+        "return published[0], published is box",
+        "return published[0], published[0] is value",
+        ("test_cell.py::test_setting_the_same_object_twice_is_an_error_too[{}]",),
+    ),
+    Mutant(
+        "a loser is given its own value",
+        "_cell.py",
+        "            dispose(self._discard, value)\n",
+        "            dispose(self._discard, value)\n            return value\n",
+        (LAWS + "an_exception_from_discard_is_unraisable_and_the_caller_gets_the_value[{}-cell-ValueError]",),
+    ),
+    Mutant(
+        "the winner is discarded",
+        "_cell.py",
+        "dispose(self._discard, value)\n",
+        "dispose(self._discard, published)\n",
+        (LOSERS.format("cell"),),
+    ),
+    Mutant(
+        "a loser that is the winner is discarded",
+        "_cell.py",
+        "if published is not value and self._discard is not None:\n            dispose(",
+        "if self._discard is not None:\n            dispose(",
+        (SHARED.format("cell"),),
+    ),
+    Mutant(
+        "a loser is dropped and not discarded",
+        "_cell.py",
+        "            dispose(self._discard, value)\n",
+        "            pass\n",
+        (LOSERS.format("cell"),),
+    ),
+    Mutant(
+        "an exception from discard is swallowed",
+        "_cell.py",
+        "        report_unraisable(error, discard)",
+        "        pass",
+        (LAWS + "an_exception_from_discard_is_unraisable_and_the_caller_gets_the_value[{}-cell-ValueError]",),
+    ),
+    Mutant(
+        "an exception from discard reaches the caller",
+        "_cell.py",
+        "        report_unraisable(error, discard)",
+        "        raise",
+        (LAWS + "an_exception_from_discard_is_unraisable_and_the_caller_gets_the_value[{}-cell-ValueError]",),
+    ),
+    Mutant(
+        "a lock is held while the initializer runs",
+        "_cell.py",
+        "value = initializer()\n",
+        "import threading\n\n"
+        '        with self._values.setdefault("lock", threading.RLock()):\n'
+        "            value = initializer()\n",
+        (NO_WAITING.format("cell"),),
+        hangs=True,
+    ),
+    Mutant(
+        "tasks wait for each other at a lock",
+        "_cell.py",
+        "value = await initializer()\n",
+        "import asyncio\n\n"
+        '        async with self._values.setdefault("lock", asyncio.Lock()):\n'
+        "            value = await initializer()\n",
+        ("test_cell.py::test_tasks_of_one_loop_share_a_value_and_never_wait_for_each_other[{}]",),
+        hangs=True,
+    ),
+    Mutant(
+        "an exception is cached",
+        "_cell.py",
+        "value = initializer()\n",
+        'if "error" in self._values:\n'
+        '            raise self._values["error"][0]\n'
+        "        try:\n"
+        "            value = initializer()\n"
+        "        except BaseException as error:\n"
+        '            self._values["error"] = (error,)\n'
+        "            raise\n",
+        (FAILURE.format("cell"),),
+    ),
+    Mutant(
+        "an exception is cached by an asynchronous cell",
+        "_cell.py",
+        "value = await initializer()\n",
+        'if "error" in self._values:\n'
+        '            raise self._values["error"][0]\n'
+        "        try:\n"
+        "            value = await initializer()\n"
+        "        except BaseException as error:\n"
+        '            self._values["error"] = (error,)\n'
+        "            raise\n",
+        (FAILURE.format("async_cell"),),
+    ),
+    Mutant(
+        "an attribute error of an initializer is swallowed",
+        "_cell.py",
+        "value = initializer()\n",
+        "try:\n            value = initializer()\n        except AttributeError:\n            value = None\n",
+        (ATTRIBUTE_ERROR.format("cell"),),
+    ),
+    Mutant(
+        "a failure is wrapped",
+        "_cell.py",
+        "value = initializer()\n",
+        "try:\n"
+        "            value = initializer()\n"
+        "        except Exception as error:\n"
+        '            raise RuntimeError("the initializer failed") from error\n',
+        (FAILURE.format("cell"),),
+    ),
+    Mutant(
+        "None is taken for empty",
+        "_cell.py",
+        'box = self._values.get("value")\n        return EMPTY if box is None else box[0]',
+        'box = self._values.get("value")\n        return EMPTY if box is None or box[0] is None else box[0]',
+        (NONE.format("cell"),),
+    ),
+    Mutant(
+        "take() takes None for empty",
+        "_cell.py",
+        'box = self._values.pop("value", None)\n        return EMPTY if box is None else box[0]',
+        'box = self._values.pop("value", None)\n        return EMPTY if box is None or box[0] is None else box[0]',
+        ("test_cell.py::test_a_value_that_is_none_is_not_taken_for_empty[{}]",),
+    ),
+    Mutant(
+        "take() leaves the value where it is",
+        "_cell.py",
+        'self._values.pop("value", None)',
+        'self._values.get("value")',
+        ("test_cell.py::test_of_threads_that_take_exactly_one_has_the_value[{}]",),
+    ),
+    Mutant(
+        "take() looks first and removes then",
+        "_cell.py",
+        'box = self._values.pop("value", None)\n',
+        'box = self._values.get("value")\n        [None for _ in range(9)]\n        self._values.pop("value", None)\n',
+        ("test_cell.py::test_of_threads_that_take_exactly_one_has_the_value[{}]",),
+    ),
+    Mutant(
+        "set() on a full cell does nothing",
+        "_cell.py",
+        "if not written:",
+        "if False:",
+        ("test_cell.py::test_a_rejected_object_comes_back_in_the_error[{}]",),
+    ),
+    Mutant(
+        "set() discards what it rejects",
+        "_cell.py",
+        "            raise AlreadySetError(\n",
+        "            if self._discard is not None:\n"
+        "                dispose(self._discard, value)\n"
+        "            raise AlreadySetError(\n",
+        ("test_cell.py::test_a_rejected_object_comes_back_in_the_error[{}]",),
+    ),
+    Mutant(
+        "the error of set() carries the value that is there",
+        "_cell.py",
+        '.value",\n                value,',
+        '.value",\n                published,',
+        ("test_cell.py::test_a_rejected_object_comes_back_in_the_error[{}]",),
+    ),
+    Mutant(
+        "a full cell takes anything for an initializer",
+        "_cell.py",
+        "    if not callable(initializer):\n",
+        "    if initializer is None:\n",
+        ("test_cell.py::test_what_cannot_be_called_is_refused_even_by_a_full_cell[{}-3]",),
+    ),
+    Mutant(
+        "a copy shares its place with the original",
+        "_cell.py",
+        "    def __getstate__(self)",
+        "    def __copy__(self) -> GILOnceCell:\n"
+        "        copied = type(self)(discard=self._discard)\n"
+        "        copied._values = self._values\n"
+        "        return copied\n\n"
+        "    def __getstate__(self)",
+        ("test_cell.py::test_copies_are_cells_of_their_own[{}]",),
+    ),
+    Mutant(
+        "deepcopy shares the value with the original",
+        "_cell.py",
+        "deepcopy(held, memo)",
+        "held",
+        ("test_cell.py::test_copies_are_cells_of_their_own[{}]",),
+    ),
+    Mutant(
+        "a pickled cell comes back empty where it held None",
+        "_cell.py",
+        "held = () if value is EMPTY else (value,)",
+        "held = () if value is EMPTY or value is None else (value,)",
+        ("test_cell.py::test_pickling_keeps_the_value_or_that_there_is_none[{}-2]",),
+    ),
+    Mutant(
+        "the last of several tasks wins",
+        "_cell.py",
+        "value = await initializer()\n",
+        "value = await initializer()\n        self._clear()\n",
+        ("test_cell.py::test_tasks_of_one_loop_share_a_value_and_never_wait_for_each_other[{}]",),
+    ),
+    Mutant(
+        "a loser among tasks is not discarded",
+        "_cell.py",
+        "discarding: Any = self._discard(value)",
+        "discarding: Any = None",
+        (LOSERS.format("async_cell"),),
+    ),
+    Mutant(
+        "the winner among tasks is discarded",
+        "_cell.py",
+        "discarding: Any = self._discard(value)",
+        "discarding: Any = self._discard(published)",
+        (LOSERS.format("async_cell"),),
+    ),
+    Mutant(
+        "an awaitable from discard is not awaited",
+        "_cell.py",
+        "if must_wait:",
+        "if False:",
+        ("test_cell.py::test_an_awaitable_from_discard_is_awaited[{}]",),
+    ),
+    Mutant(
+        "a cancellation is swallowed while discarding",
+        "_cell.py",
+        "await discarding\n                except Exception as error:",
+        "await discarding\n                except BaseException as error:",
+        ("test_cell.py::test_a_cancellation_while_discarding_is_the_tasks_own[{}]",),
+    ),
+]
