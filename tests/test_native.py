@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import wrapt
-from support import IMPLEMENTATIONS, activate, environment, run_threads
+from support import IMPLEMENTATIONS, activate, environment, run_python, run_threads
 
 pytestmark = pytest.mark.skipif("native" not in IMPLEMENTATIONS, reason="the native core was not built here")
 
@@ -561,6 +561,37 @@ def test_readers_that_race_with_take_never_touch_a_freed_object(native: ModuleTy
         stop.set()
 
     assert run_threads(read, read, read, take) == [None] * 4
+
+
+@pytest.mark.skipif(GIL, reason="needs a free-threaded build")
+def test_a_freed_object_would_be_noticed(native: ModuleType) -> None:
+    """The same where what is freed is overwritten at once, so that who touches it crashes or sees what is no value."""
+    source = """
+import gilonce, sys, threading
+sys.setswitchinterval(1e-6)
+cell = gilonce.GILOnceCell()
+stop = threading.Event()
+wrong = []
+size = 100
+whole = bytes(size)
+def read():
+    while not stop.is_set():
+        for _ in range(200):
+            value = cell.get()
+            if value is not None and value != whole:
+                wrong.append(1)
+readers = [threading.Thread(target=read) for _ in range(3)]
+for reader in readers:
+    reader.start()
+for _ in range(50_000):
+    cell.set(bytes(size))  # of a type that keeps no free ones
+    cell.take()
+stop.set()
+for reader in readers:
+    reader.join()
+print(len(wrong))
+"""
+    assert run_python(native, "-X", "dev", "-c", source) == "0\n"
 
 
 def link_by_cell(native: Any, chain: object) -> object:
