@@ -79,7 +79,7 @@ def compile_core(copy: Path) -> None:
         *shlex.split(variables["LDSHARED"]),
         *shlex.split(variables["CFLAGS"]),
         *shlex.split(variables["CCSHARED"]),
-        *("-O0", "-w", "-I", sysconfig.get_path("include")),
+        *("-O0", "-g0", "-w", "-I", sysconfig.get_path("include")),
         *("gilonce/_native.c", "-o", str(target)),
     ]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
@@ -200,7 +200,7 @@ def judge(folder: Path, implementation: str, mutant: Mutant) -> str:
     begin = time.perf_counter()
     try:
         word, remark = verdict(folder, implementation, mutant)
-    except (BrokenError, LookupError) as error:
+    except BrokenError as error:
         word, remark = "ERROR", str(error)
     seconds = f"{time.perf_counter() - begin:5.1f} s"
     print(f"{word:<17}{seconds}  {implementation}: {mutant.name}{remark and f' ({remark})'}", flush=True)
@@ -253,6 +253,12 @@ def main() -> int:
     options = parser.parse_args()
 
     chosen = choose(options.names)
+    for _, mutant in chosen:
+        # At once, and whatever this interpreter can run: a mutant that has lost its place must find another.
+        try:
+            mutant.apply((CHECKOUT / "gilonce" / mutant.file).read_text("utf-8"))
+        except LookupError as error:
+            raise SystemExit(error) from None
     if options.list:
         for implementation, mutant in chosen:
             print(f"{implementation}: {mutant.name}", *mutant.tests, sep="\n    ")
