@@ -1,0 +1,527 @@
+"""Running threads in every order that matters: frontrun's DPOR engine, made to see what gilonce does.
+
+frontrun runs threads one at a time, and lets the next go on before each bytecode that touches shared memory. It
+notes what each touches, and runs the program again and again, until every two conflicting accesses have come in
+either order. That is every interleaving up to the order of steps that do not concern each other: if frontrun sees
+all that is shared. As it comes, it does not see what matters here, and disturbs what it looks at:
+
+* It does not look into a slot, so it sees nothing of a dict that is in one, as that of a cell is. Nor does it take
+  for one place an instance and its `__dict__`, nor know `in`, nor that a slot's descriptor reads and writes.
+* To find out what an attribute is, it reads it. That would compute a `once_property` before the threads get to it.
+  It asks objects for their `__class__`, which touches a lazy proxy.
+* It numbers what `setup` does not lead to by who comes first, which differs between the runs that it compares.
+
+So its eyes are replaced here, and only they: see `Eyes`. What schedules the threads, finds the conflicts and says
+when the last of the orders was run is its own. `tests/test_interleavings.py` shows that nothing is missed: broken
+cells are found out, and what the threads see is all that a model says they may.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dis
+import gc
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    ClassMethodDescriptorType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MappingProxyType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+    WrapperDescriptorType,
+)
+from typing import Any
+from unittest import mock
+
+import frontrun
+import frontrun._dpor_runtime.explore as engine_room
+import frontrun._dpor_runtime.runner as runner_room
+import frontrun._opcode_observer as observer
+from frontrun._cooperative import _scheduler_tls
+from frontrun._deadlock import SchedulerAbort
+from wrapt import BaseObjectProxy
+
+#: How many interleavings one exploration may take; one that is not done by then has failed.
+LIMIT = 10_000
+
+#: What cannot change, or is not looked into.
+_CONSTANT = (
+    str,
+    bytes,
+    int,
+    float,
+    tuple,
+    frozenset,
+    FunctionType,
+    MethodType,
+    BuiltinFunctionType,
+    CodeType,
+    ModuleType,
+)
+#: The flag of a class that was made by a class statement.
+_IN_PYTHON = 1 << 9
+_KINDS = ("read", "write")
+_CONTAINERS = (dict, list, set)
+#: What is found in a class and may be asked for its value without running any bytecode.
+_IN_C = (
+    ClassMethodDescriptorType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodDescriptorType,
+    WrapperDescriptorType,
+    FunctionType,
+    classmethod,
+    staticmethod,
+)
+_OF_TOP = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SPECIAL", "STORE_ATTR", "DELETE_ATTR", "GET_ITER")
+_OF_CONTAINER = {"CONTAINS_OP", "TO_BOOL", "UNARY_NOT"} | {name for name in dis.opmap if name.startswith("POP_JUMP")}
+_SUBSCRIPTS = ("BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR")
+
+
+def _is(obj: object, types: Any) -> bool:
+    """Stand in for `isinstance`, which would ask the object for its `__class__`."""
+    return issubclass(type(obj), types)
+
+
+def _peek(obj: Any, name: str) -> Any:
+    """Return an attribute of `obj` if that can be done without running any bytecode, else None."""
+    cls = type(obj)
+    if issubclass(cls, BaseObjectProxy):
+        return None
+    found = next((base.__dict__[name] for base in cls.__mro__ if name in base.__dict__), None)
+    if type(found) not in (GetSetDescriptorType, MemberDescriptorType):
+        if issubclass(cls, type):
+            inside = next((base.__dict__[name] for base in obj.__mro__ if name in base.__dict__), None)
+            return inside if type(inside) not in (classmethod, staticmethod) else inside.__func__
+        if cls.__dictoffset__ and name in (namespace := object.__getattribute__(obj, "__dict__")):
+            return namespace[name]
+    return found.__get__(obj, cls) if type(found) in _IN_C else None
+
+
+class Eyes:
+    """What of the memory is shared, and which bytecode touches it.
+
+    A place is a dict, a list, a set, or an object with all its attributes; an object that has a `__dict__` is the
+    same place as that. That two threads are at one place where they do not really meet costs a few runs more, and
+    misses nothing. (Of a class, attributes count that are reached through its namespace, as gilonce's are.)
+
+    A bytecode is a step, before which threads may switch, if it touches a place at which threads meet, of whom one
+    writes. Those places are learned on the way: where there is a new one, all begins anew.
+
+    Parameters:
+        every_bytecode: whether threads may switch before every bytecode, as they may without a GIL; else they
+            switch where CPython with a GIL does: when a function begins, after a call, at a jump backwards.
+    """
+
+    def __init__(self, *, every_bytecode: bool) -> None:
+        self._every_bytecode = every_bytecode
+        self._threads = threading.local()
+        self._meeting_places: set[tuple[int, int]] = set()
+        self.has_learned = False
+        self.look_at(())
+
+    def look_at(self, roots: Sequence[object]) -> None:
+        """Begin a run, in which the threads share what `roots` lead to.
+
+        A place has a number that is the same in every run. Such a place gets it here, and one that is made later
+        from the thread that made it and how many that has made.
+        """
+        self._numbers: dict[int, tuple[int, int]] = {}
+        self._made: dict[int, int] = {}
+        self._visits: dict[tuple[int, int], dict[int, bool]] = {}
+        # So that no `id` is used again within a run.
+        self._kept: list[object] = []
+        seen: set[int] = set()
+        queue = list(roots)
+        while queue:
+            obj = queue.pop(0)
+            cls = type(obj)
+            if id(obj) in seen or obj is None or issubclass(cls, (str, bytes, int, float, CodeType, ModuleType)):
+                continue
+            seen.add(id(obj))
+            self._kept.append(obj)
+            if issubclass(cls, FunctionType):
+                queue.extend(obj.__closure__ or ())
+                continue
+            if issubclass(cls, type) and not obj.__flags__ & _IN_PYTHON:
+                continue
+            if not issubclass(cls, (tuple, CellType, MethodType)):
+                self._number(obj, thread=-1)
+            queue.extend(gc.get_referents(obj))
+
+    def _number(self, obj: Any, thread: int) -> tuple[int, int] | None:
+        """Return the number of the place that `obj` is, or None if it is none."""
+        cls = type(obj)
+        if obj is None or issubclass(cls, _CONSTANT):
+            return None
+        if issubclass(cls, type):
+            if not obj.__flags__ & _IN_PYTHON:
+                return None
+            obj = gc.get_referents(type.__dict__["__dict__"].__get__(obj))[0]
+        elif cls is MappingProxyType:
+            obj = gc.get_referents(obj)[0]
+        elif cls.__dictoffset__ and not issubclass(cls, (BaseObjectProxy, *_CONTAINERS)):
+            obj = object.__getattribute__(obj, "__dict__")
+        number = self._numbers.get(id(obj))
+        if number is None:
+            made = self._made[thread] = self._made.get(thread, 0) + 1
+            number = self._numbers[id(obj)] = thread, made
+            self._kept.append(obj)
+        return number
+
+    def _touched(self, instruction: Any, frame: Any, stack: Any) -> list[Any]:
+        """Return the objects that the instruction may touch."""
+        name = instruction.opname
+        if name in observer._CALL_OPCODES:
+            operands = [stack.peek(depth) for depth in range((instruction.arg or 0) + 3)]
+            return operands + [it.__self__ for it in operands if type(it) in (BuiltinFunctionType, MethodWrapperType)]
+        if name in ("LOAD_GLOBAL", "STORE_GLOBAL"):
+            return [frame.f_globals]
+        if name in _SUBSCRIPTS or (name == "BINARY_OP" and "[" in instruction.argrepr):
+            return [stack.peek(1)]
+        if name in _OF_TOP or name in _OF_CONTAINER:
+            return [stack.peek(0)]
+        if name == "FOR_ITER":
+            marker = stack.peek(0)
+            return [marker[1]] if observer._is_iter_source_marker(marker) else []
+        return []
+
+    def step(self, code: CodeType, offset: int, frame: Any, scheduler: Any, thread: int, _: bool) -> bool:
+        """Stand in for frontrun's `process_opcode_with_coarsening`: let the others go on here, or not."""
+        instruction = observer._get_instructions(code)[offset]
+        stack = scheduler.get_shadow_stack(id(frame))
+        state = self._threads.__dict__
+        touched = self._touched(instruction, frame, stack)
+        is_step = any(self._number(obj, thread) in self._meeting_places for obj in touched)
+        if is_step and (self._every_bytecode or state.get("may_switch", True)):
+            state["may_switch"] = False
+            if not self._wait_for_turn(scheduler, thread):
+                return False
+        if instruction.opname in _OF_CONTAINER and type(stack.peek(0)) in _CONTAINERS:
+            # Of `in`, and of asking whether it is empty, frontrun does not know.
+            engine, execution, lock = scheduler.engine, scheduler.execution, scheduler._engine_lock
+            self.report(engine, execution, thread, stack.peek(0), "__cmethods__", lock, None, "read")
+        observer._process_opcode(frame, scheduler, thread)
+        if instruction.opname in observer._CALL_OPCODES or instruction.opname in ("RESUME", "JUMP_BACKWARD"):
+            state["may_switch"] = True
+        return is_step
+
+    def _wait_for_turn(self, scheduler: Any, thread: int) -> bool:
+        """Have it decided which thread goes on, and wait until it is this one; return False if the run is off.
+
+        frontrun decides when a turn begins, and counts on the interpreter not to switch before the bytecode is
+        executed. Here it is decided when a turn ends, and all that was touched in it is known.
+        """
+        state = self._threads.__dict__
+        _scheduler_tls._in_dpor_machinery = True
+        try:
+            with scheduler._condition:
+                if state.get("has_begun"):
+                    scheduler._current_thread = scheduler._schedule_next()
+                    scheduler._condition.notify_all()
+                state["has_begun"] = True
+                while scheduler._current_thread != thread and not scheduler._error:
+                    if scheduler._reschedule_done_current_unlocked():
+                        continue
+                    if not scheduler._condition.wait(scheduler.deadlock_timeout):
+                        scheduler._error = TimeoutError(f"thread {scheduler._current_thread} does not go on")
+                        scheduler._condition.notify_all()
+                return not scheduler._error
+        finally:
+            _scheduler_tls._in_dpor_machinery = False
+
+    def report(
+        self, engine: Any, execution: Any, thread: int, obj: Any, name: Any, lock: Any, _: Any, kind: str
+    ) -> None:
+        """Stand in for frontrun's `_report_access`: tell the engine of a place that is read or written."""
+        if kind == "weak_read":
+            return
+        if kind == "read" and name != "__cmethods__" and issubclass(type(obj), (*_CONTAINERS, type)):
+            # It is looked for a method of it, or for its key after it itself was told of.
+            return
+        if name == "__dict__" or (number := self._number(obj, thread)) is None:
+            return
+        writes = kind in ("write", "weak_write")
+        with lock:
+            visits = self._visits.setdefault(number, {})
+            visits[thread] = visits.get(thread, False) or writes
+            if number in self._meeting_places:
+                engine.report_access(execution, thread, hash(number) & 0xFFFF_FFFF_FFFF_FFFF, _KINDS[writes])
+            elif len(visits) > 1 and any(visits.values()):
+                self._meeting_places.add(number)
+                self.has_learned = True
+
+
+class Turn:
+    """A node of the tree of all runs: one turn of a thread, and what else could come in its place."""
+
+    def __init__(self, threads: list[int], sleeping: dict[int, Accesses], chosen: int) -> None:
+        self.threads = threads
+        #: The threads whose turn here would be one that was seen elsewhere, and what they would touch.
+        self.sleeping = sleeping
+        self.chosen = chosen
+        #: What the chosen thread touches: the places, and whether it writes there.
+        self.accesses: Accesses = {}
+        self.clock: dict[int, int] = {}
+        self.to_do = {chosen}
+        self.done: dict[int, Accesses] = {}
+
+
+class Order:
+    """What decides which thread goes on: dynamic partial order reduction, with sleep sets.
+
+    Stands in for frontrun's engine, which runs orders that differ in nothing: of two threads that each read a place
+    five times and then write there 924, where 12 differ. The test that both find the same is in `test_interleavings`.
+
+    A run is a list of turns. Two turns of different threads are dependent if they touch one place, and one writes.
+    When it is over, each turn is looked for the earlier ones that it depends on and that nothing in between puts
+    before it: there the later thread must have its turn first in another run (Flanagan and Godefroid, 2005). A thread
+    that had its turn, and was put back, sleeps until a turn comes on which its own depends (Godefroid, 1996).
+    """
+
+    def __init__(self, num_threads: int) -> None:
+        self._threads = num_threads
+        self._turns: list[Turn] = []
+        self._now = 0
+        self._seen_to = 0
+        #: Whether this run has come to where all that could follow was seen.
+        self.is_redundant = False
+
+    def begin_execution(self) -> Execution:
+        self._now = 0
+        self.is_redundant = False
+        return Execution(self._threads)
+
+    @property
+    def path_position(self) -> int:
+        return self._now
+
+    def schedule(self, execution: Execution) -> int:
+        """Return which thread has the next turn."""
+        self._see_to_last()
+        if self._now == len(self._turns):
+            self._turns.append(self._new_turn(execution.runnable_threads()))
+        turn = self._turns[self._now]
+        turn.accesses = {}
+        self._now += 1
+        return turn.chosen
+
+    def _new_turn(self, threads: list[int]) -> Turn:
+        if not self._turns:
+            return Turn(threads, {}, threads[0])
+        before = self._turns[-1]
+        sleeping = {
+            thread: accesses
+            for thread, accesses in (before.sleeping | before.done).items()
+            if thread != before.chosen and not _depend(accesses, before.accesses)
+        }
+        awake = [thread for thread in threads if thread not in sleeping]
+        self.is_redundant = self.is_redundant or not awake
+        preferred = awake or threads
+        return Turn(threads, sleeping, before.chosen if before.chosen in preferred else preferred[0])
+
+    def report_access(self, _: Execution, thread: int, place: int, kind: str) -> None:
+        """Note that the thread whose turn it is touches a place."""
+        turn = self._turns[self._now - 1]
+        assert turn.chosen == thread
+        turn.accesses[place] = turn.accesses.get(place, False) or kind == "write"
+
+    def report_sync(self, *_: Any) -> None:
+        """Ignore a lock: to wait for one is a fault."""
+
+    def _see_to_last(self) -> None:
+        """Find the turns on which the last one depends."""
+        if self._now <= self._seen_to or self.is_redundant:
+            return
+        self._seen_to = self._now
+        turn = self._turns[self._now - 1]
+        thread = turn.chosen
+        earlier = self._turns[: self._now - 1]
+        clock = next((dict(before.clock) for before in reversed(earlier) if before.chosen == thread), {})
+        for position in reversed(range(self._now - 1)):
+            before = earlier[position]
+            if before.chosen != thread and _depend(before.accesses, turn.accesses):
+                if clock.get(before.chosen, -1) < position:
+                    before.to_do.update([thread] if thread in before.threads else before.threads)
+                for other, seen in before.clock.items():
+                    clock[other] = max(seen, clock.get(other, -1))
+        turn.clock = clock | {thread: self._now - 1}
+
+    def next_execution(self) -> bool:
+        """Prepare the next run; return False if there is none."""
+        self._see_to_last()
+        while self._turns:
+            turn = self._turns[-1]
+            turn.done[turn.chosen] = turn.accesses
+            to_do = turn.to_do - turn.done.keys() - turn.sleeping.keys()
+            if to_do:
+                turn.chosen = min(to_do)
+                self._seen_to = len(self._turns) - 1
+                return True
+            self._turns.pop()
+        return False
+
+
+class Execution:
+    """The state of the threads in one run."""
+
+    aborted = False
+
+    def __init__(self, threads: int) -> None:
+        self._runnable = set(range(threads))
+        self.schedule_trace: list[int] = []
+
+    def runnable_threads(self) -> list[int]:
+        return sorted(self._runnable)
+
+    def finish_thread(self, thread: int) -> None:
+        self._runnable.discard(thread)
+
+    block_thread = finish_thread
+
+    def unblock_thread(self, thread: int) -> None:
+        self._runnable.add(thread)
+
+
+Accesses = dict[int, bool]
+
+
+def _depend(one: Accesses, other: Accesses) -> bool:
+    return any(writes or other[place] for place, writes in one.items() if place in other)
+
+
+class Waiting(Exception):
+    """A thread waited for another."""
+
+
+@dataclass
+class Exploration:
+    """What came of running threads in every order.
+
+    `interleavings` is how many were run, `outcomes` what came of each, `seconds` how long it took
+    the processor.
+    """
+
+    interleavings: int = 0
+    outcomes: list[Any] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def explore(
+    setup: Callable[[], Any],
+    workers: Sequence[Callable[[Any], object]],
+    check: Callable[[Any], Any],
+    *,
+    roots: Callable[[Any], Sequence[object]],
+    files: tuple[str, ...],
+    every_bytecode: bool = True,
+    own_order: bool = True,
+    limit: int = LIMIT,
+) -> Exploration:
+    """Run the workers, each in a thread, in every order that matters; return what came of it.
+
+    Parameters:
+        setup: makes anew what the threads share.
+        workers: what each thread does, given that.
+        check: given that after each run, raises AssertionError if it is wrong, or returns what came of the run.
+        roots: given that, returns the objects through which all that the threads share is reached.
+        files: the beginnings of the names of the files whose code is run bytecode by bytecode, the rest being
+            run as if each call were one.
+        every_bytecode: see `Eyes`.
+        own_order: whether `Order` decides which thread goes on; else frontrun's engine does.
+        limit: the number of interleavings after which to give up.
+
+    Raises:
+        AssertionError: `check` raised it for some order, or the orders were not all run, or a thread waited.
+    """
+    eyes = Eyes(every_bytecode=every_bytecode)
+    exploration = Exploration()
+    is_exhausted = False
+    begin = time.process_time()
+
+    def see_it_through(**arguments: Any) -> Iterator[Any]:
+        nonlocal is_exhausted
+        for step in engine_room_iter(**arguments):
+            yield step
+            if eyes.has_learned:
+                return
+            assert not waits, f"a thread waited for another ({waits[0]})"
+            assert not step.execution.aborted, "frontrun gave up on a run that has too many steps"
+            assert exploration.interleavings < limit, f"not done after {limit} interleavings"
+        is_exhausted = True
+
+    engine_room_iter = engine_room.dpor_exploration_iter
+
+    def make() -> Any:
+        made = setup()
+        eyes.look_at(roots(made))
+        return made
+
+    def look(made: Any) -> bool:
+        if eyes.has_learned:
+            return True
+        exploration.outcomes.append(check(made))
+        if not (orders and orders[-1].is_redundant):
+            exploration.interleavings += 1
+        return True
+
+    def new_order(*, num_threads: int, **_: Any) -> Order:
+        orders.append(Order(num_threads))
+        return orders[-1]
+
+    def on_sync(reporter: Any) -> None:
+        # By this frontrun's locks and events tell that a thread waits.
+        def report(event: str, *arguments: Any) -> None:
+            if event in ("lock_wait", "event_wait"):
+                waits.append(event)
+            reporter(event, *arguments)
+
+        set_sync_reporter(reporter and report)
+
+    orders: list[Order] = []
+    waits: list[str] = []
+    set_sync_reporter = runner_room.set_sync_reporter
+    with contextlib.ExitStack() as stack:
+        for room, name, ours in (
+            (observer, "_safe_getattr", _peek),
+            (observer, "_report_access", eyes.report),
+            (observer, "_should_trace_file", lambda name: name.startswith(files)),
+            (observer, "_C_METHOD_READ_ONLY", observer._C_METHOD_READ_ONLY | {"__get__"}),
+            (runner_room, "process_opcode_with_coarsening", eyes.step),
+            (runner_room, "set_sync_reporter", on_sync),
+            (engine_room, "dpor_exploration_iter", see_it_through),
+            (engine_room, "clear_instr_cache", lambda: None),
+        ):
+            stack.enter_context(mock.patch.object(room, name, ours))
+        if own_order:
+            stack.enter_context(mock.patch.object(engine_room, "make_dpor_engine", new_order))
+        stack.enter_context(mock.patch.object(observer, "isinstance", _is, create=True))
+        stack.enter_context(mock.patch.object(observer.StableObjectIds, "pre_register", lambda *_: None))
+        # frontrun wants to be asked for by its own command, which is for what is not used here.
+        stack.enter_context(mock.patch.dict(os.environ, {"FRONTRUN_ACTIVE": "1"}))
+        while not is_exhausted:
+            eyes.has_learned = False
+            exploration = Exploration()
+            result = frontrun.explore(
+                make,
+                list(workers),
+                look,
+                preemption_bound=None,
+                detect_io=False,
+                reproduce_on_failure=0,
+            )
+            result.assert_holds()
+    exploration.seconds = time.process_time() - begin
+    return exploration
