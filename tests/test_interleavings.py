@@ -13,23 +13,27 @@ from __future__ import annotations
 import argparse
 import copy
 import importlib.util
+import itertools
 import os
+import random
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
 import support
-from support import SURFACES, activate, drive
+from support import activate, drive
 
 if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
     pytest.skip("frontrun, which explores interleavings, has no build for this interpreter", allow_module_level=True)
 pytest.importorskip("frontrun", reason="frontrun, which explores interleavings, is not installed")
 
 from interleavings import Exploration, explore
-from scenarios import Model, Outcome, Place, Run, Scenario, Value, combine, model_outcomes
+from partial_order import Order
+from scenarios import Model, Place, Run, Scenario, Value, combine, model_outcomes
 
 # The places. To add one, write a function as those of support.SURFACES.
 
@@ -181,7 +185,10 @@ def write(value):
 """
     exec(compile(code, f"{__file__} (a module)", "exec"), namespace)
     proxy = namespace["IT"]
-    look = lambda: None if namespace["IT"] is proxy else namespace["IT"]
+
+    def look() -> Any:
+        return None if namespace["IT"] is proxy else namespace["IT"]
+
     return Place(namespace["touch"], look, None, namespace["write"])
 
 
@@ -412,6 +419,55 @@ def test_a_broken_cell_is_found_out(
     scenario = Scenario(broken.__name__, build, tuple((action,) for action in actions), ACTIONS)
     with pytest.raises(AssertionError, match=fault):
         run(scenario, python)
+
+
+def _traces(threads: list[list[tuple[int, str]]], schedules: Iterator[tuple[int, ...]]) -> Counter[Any]:
+    """Return how often each trace comes up: which of every two dependent steps is first."""
+    traces: Counter[Any] = Counter()
+    for schedule in schedules:
+        steps: list[tuple[int, int]] = []
+        for thread in schedule:
+            steps.append((thread, sum(other == thread for other, _ in steps)))
+        described = [(thread, number, *threads[thread][number]) for thread, number in steps]
+        traces[
+            frozenset(
+                (one[:2], other[:2])
+                for one, other in itertools.combinations(described, 2)
+                if one[0] != other[0] and one[2] == other[2] and "write" in (one[3], other[3])
+            )
+        ] += 1
+    return traces
+
+
+def _chosen_schedules(threads: list[list[tuple[int, str]]]) -> Iterator[tuple[int, ...]]:
+    order = Order(len(threads))
+    is_more = True
+    while is_more:
+        execution, schedule = order.begin_execution(), []
+        while execution.runnable_threads():
+            thread = order.schedule(execution)
+            order.report_access(execution, thread, *threads[thread][schedule.count(thread)])
+            schedule.append(thread)
+            if schedule.count(thread) == len(threads[thread]):
+                execution.finish_thread(thread)
+        if not order.is_redundant:
+            yield tuple(schedule)
+        is_more = order.next_execution()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_trace_of_random_threads_is_run_once(seed: int) -> None:
+    """No two dependent steps of different threads miss coming in either order; no order of them is run again."""
+    chance = random.Random(seed)
+    for _ in range(20):
+        threads = [
+            [(chance.randrange(2), chance.choice(["read", "write"])) for _ in range(chance.randint(1, 3))]
+            for _ in range(chance.randint(2, 3))
+        ]
+        turns = [thread for thread, steps in enumerate(threads) for _ in steps]
+        found = _traces(threads, _chosen_schedules(threads))
+        assert found.keys() == _traces(threads, iter(set(itertools.permutations(turns)))).keys()
+        assert set(found.values()) == {1}
 
 
 @pytest.mark.parametrize("place", ["cell", "once_method"])
