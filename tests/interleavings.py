@@ -72,6 +72,11 @@ _CONSTANT = (
     BuiltinFunctionType,
     CodeType,
     ModuleType,
+    ClassMethodDescriptorType,
+    GetSetDescriptorType,
+    MethodDescriptorType,
+    MethodWrapperType,
+    WrapperDescriptorType,
 )
 #: The flag of a class that was made by a class statement.
 _IN_PYTHON = 1 << 9
@@ -88,8 +93,10 @@ _IN_C = (
     classmethod,
     staticmethod,
 )
-_OF_TOP = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SPECIAL", "STORE_ATTR", "DELETE_ATTR", "GET_ITER")
-_OF_CONTAINER = {"CONTAINS_OP", "TO_BOOL", "UNARY_NOT"} | {name for name in dis.opmap if name.startswith("POP_JUMP")}
+_OF_TOP = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SPECIAL", "STORE_ATTR", "DELETE_ATTR")
+_OF_CONTAINER = {"CONTAINS_OP", "GET_ITER", "TO_BOOL", "UNARY_NOT"} | {
+    name for name in dis.opmap if name.startswith("POP_JUMP")
+}
 _SUBSCRIPTS = ("BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR")
 
 
@@ -121,8 +128,8 @@ def _is_looked_up_in(obj: object, opcode: str) -> bool:
 class Eyes:
     """What of the memory is shared, and which bytecode touches it.
 
-    A place is a dict, a list, a set, or an object with all its attributes; an object that has a `__dict__` is the
-    same place as that. That two threads are at one place where they do not really meet costs a few runs more, and
+    A place is a dict, a list, a set, or an attribute in a slot; an object that has a `__dict__` is the same place as
+    that. That two threads are at one place where they do not really meet costs a few runs more, and
     misses nothing. (Of a class, attributes count that are reached through its namespace, as gilonce's are.)
 
     A bytecode is a step, before which threads may switch, if it touches a place at which threads meet, of whom one
@@ -136,7 +143,7 @@ class Eyes:
     def __init__(self, *, every_bytecode: bool) -> None:
         self._every_bytecode = every_bytecode
         self._threads = threading.local()
-        self._meeting_places: set[tuple[int, int]] = set()
+        self._meeting_places: set[tuple[Any, ...]] = set()
         self.has_learned = False
         self.look_at(())
 
@@ -148,7 +155,7 @@ class Eyes:
         """
         self._numbers: dict[int, tuple[int, int]] = {}
         self._made: dict[int, int] = {}
-        self._visits: dict[tuple[int, int], dict[int, bool]] = {}
+        self._visits: dict[tuple[Any, ...], dict[int, bool]] = {}
         # So that no `id` is used again within a run.
         self._kept: list[object] = []
         seen: set[int] = set()
@@ -189,24 +196,47 @@ class Eyes:
             self._kept.append(obj)
         return number
 
-    def _touched(self, instruction: Any, frame: Any, stack: Any) -> list[Any]:
-        """Return the objects that the instruction may touch."""
+    def _place(self, obj: Any, name: Any, thread: int) -> tuple[Any, ...] | None:
+        """Return the number of the place that an attribute of `obj` is; None stands for any."""
+        number = self._number(obj, thread)
+        cls = type(obj)
+        if (
+            number is None
+            or cls.__dictoffset__
+            or issubclass(cls, (BaseObjectProxy, MappingProxyType, type, *_CONTAINERS))
+        ):
+            return number
+        return (*number, name)
+
+    def _is_meeting_place(self, obj: Any, name: str | None, thread: int) -> bool:
+        if name is not None:
+            return self._kind(obj, self._place(obj, name, thread)) in self._meeting_places
+        kind = self._kind(obj, self._number(obj, thread))
+        return kind is not None and any(place[: len(kind)] == kind for place in self._meeting_places)
+
+    def _kind(self, obj: Any, place: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        """Return what is learned of a place: of one that a thread has made, that places like it are met at."""
+        return place if place is None or place[0] < 0 else (type(obj), *place[2:])
+
+    def _touched(self, instruction: Any, frame: Any, stack: Any) -> list[tuple[Any, str | None]]:
+        """Return the objects that the instruction may touch, and which attribute of each."""
         name = instruction.opname
         if name in observer._CALL_OPCODES:
             operands = [stack.peek(depth) for depth in range((instruction.arg or 0) + 3)]
-            return operands + [it.__self__ for it in operands if type(it) in (BuiltinFunctionType, MethodWrapperType)]
+            operands += [it.__self__ for it in operands if type(it) in (BuiltinFunctionType, MethodWrapperType)]
+            return [(operand, None) for operand in operands]
         if name in ("LOAD_GLOBAL", "STORE_GLOBAL"):
-            return [frame.f_globals]
+            return [(frame.f_globals, None)]
         if name in _SUBSCRIPTS or (name == "BINARY_OP" and "[" in instruction.argrepr):
-            return [stack.peek(1)]
+            return [(stack.peek(1), None)]
         if name in _OF_TOP:
             obj = stack.peek(0)
-            return [] if _is_looked_up_in(obj, name) else [obj]
+            return [] if _is_looked_up_in(obj, name) else [(obj, instruction.argval)]
         if name in _OF_CONTAINER:
-            return [stack.peek(0)]
+            return [(stack.peek(0), None)]
         if name == "FOR_ITER":
             marker = stack.peek(0)
-            return [marker[1]] if observer._is_iter_source_marker(marker) else []
+            return [(marker[1], None)] if observer._is_iter_source_marker(marker) else []
         return []
 
     def step(self, code: CodeType, offset: int, frame: Any, scheduler: Any, thread: int, _: bool) -> bool:
@@ -215,7 +245,7 @@ class Eyes:
         stack = scheduler.get_shadow_stack(id(frame))
         state = self._threads.__dict__
         touched = self._touched(instruction, frame, stack)
-        is_step = any(self._number(obj, thread) in self._meeting_places for obj in touched)
+        is_step = any(self._is_meeting_place(obj, name, thread) for obj, name in touched)
         if is_step and (self._every_bytecode or state.get("may_switch", True)):
             state["may_switch"] = False
             if not self._wait_for_turn(scheduler, thread):
@@ -262,16 +292,17 @@ class Eyes:
         # Of a container, frontrun tells of the key as well.
         if kind == "read" and name != "__cmethods__" and issubclass(type(obj), (*_CONTAINERS, type)):
             return
-        if name == "__dict__" or (number := self._number(obj, thread)) is None:
+        if name == "__dict__" or (place := self._place(obj, name, thread)) is None:
             return
+        kind_of_place = self._kind(obj, place)
         writes = kind in ("write", "weak_write")
         with lock:
-            visits = self._visits.setdefault(number, {})
+            visits = self._visits.setdefault(place, {})
             visits[thread] = visits.get(thread, False) or writes
-            if number in self._meeting_places:
-                engine.report_access(execution, thread, hash(number) & 0xFFFF_FFFF_FFFF_FFFF, _KINDS[writes])
+            if kind_of_place in self._meeting_places:
+                engine.report_access(execution, thread, hash(place) & 0xFFFF_FFFF_FFFF_FFFF, _KINDS[writes])
             elif len(visits) > 1 and any(visits.values()):
-                self._meeting_places.add(number)
+                self._meeting_places.add(kind_of_place)
                 self.has_learned = True
 
 

@@ -114,6 +114,8 @@ def property_in_slot(gilonce: Any, initializer: Any, discard: Any) -> Place:
         def attribute(self) -> Any:
             return initializer()
 
+    # The slot is looked for once in a class.
+    Owner().attribute = None
     it = Owner()
     return _attribute_of(it, lambda: getattr(it, "_attribute", None))
 
@@ -271,7 +273,7 @@ SCENARIOS = [
     *_scenarios("once_method", combine(OF_VIEW, 2) + TOUCH_THRICE),
     *_scenarios("once_class_method", combine(OF_VIEW, 2) + TOUCH_THRICE),
     *_scenarios("property_in_dict", combine(OF_ATTRIBUTE, 2) + TOUCH_THRICE),
-    *_scenarios("property_in_slot", combine(OF_ATTRIBUTE, 2), **WITH_GIL),
+    *_scenarios("property_in_slot", combine(["touch", "fail", "write"], 2), **WITH_GIL),
     *_scenarios("property_of_class", combine(["touch", "fail"], 2) + TOUCH_THRICE),
     *_scenarios("property_override", TOUCH_TWICE, OF_OVERRIDE),
     *_scenarios("method_override", TOUCH_TWICE, OF_OVERRIDE),
@@ -282,6 +284,7 @@ SCENARIOS = [
 LONG = [
     *_scenarios("cell", combine(["touch", "fail", "get", "set", "take"], 3)),
     *_scenarios("once_method", combine(OF_VIEW, 3)),
+    *_scenarios("property_in_slot", [((action,), ("delete",)) for action in OF_ATTRIBUTE], **WITH_GIL),
     *_scenarios("property_in_slot", TOUCH_TWICE),
     *_scenarios("property_in_slot", TOUCH_THRICE, **WITH_GIL),
     *_scenarios("class_without_values", TOUCH_TWICE),
