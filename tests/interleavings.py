@@ -97,6 +97,7 @@ _OF_TOP = ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SPECIAL", "STORE_ATTR", "DELETE_ATT
 _OF_CONTAINER = {"CONTAINS_OP", "GET_ITER", "TO_BOOL", "UNARY_NOT"} | {
     name for name in dis.opmap if name.startswith("POP_JUMP")
 }
+_SWITCHES = ("RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE")
 _SUBSCRIPTS = ("BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR")
 
 
@@ -255,7 +256,7 @@ class Eyes:
             engine, execution, lock = scheduler.engine, scheduler.execution, scheduler._engine_lock
             self.report(engine, execution, thread, stack.peek(0), "__cmethods__", lock, None, "read")
         observer._process_opcode(frame, scheduler, thread)
-        if instruction.opname in observer._CALL_OPCODES or instruction.opname in ("RESUME", "JUMP_BACKWARD"):
+        if instruction.opname in observer._CALL_OPCODES or instruction.opname in _SWITCHES:
             state["may_switch"] = True
         return is_step
 

@@ -29,6 +29,9 @@ from support import activate, drive
 
 if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
     pytest.skip("frontrun, which explores interleavings, has no build for this interpreter", allow_module_level=True)
+if sys.version_info < (3, 12):
+    # It misses the second of two racing `setdefault`s there, which the test of broken cells shows.
+    pytest.skip("frontrun does not follow the stack of CPython 3.11 well enough", allow_module_level=True)
 pytest.importorskip("frontrun", reason="frontrun, which explores interleavings, is not installed")
 
 from interleavings import Exploration, explore
@@ -273,7 +276,7 @@ SCENARIOS = [
     *_scenarios("once_method", combine(OF_VIEW, 2) + TOUCH_THRICE),
     *_scenarios("once_class_method", combine(OF_VIEW, 2) + TOUCH_THRICE),
     *_scenarios("property_in_dict", combine(OF_ATTRIBUTE, 2) + TOUCH_THRICE),
-    *_scenarios("property_in_slot", combine(["touch", "fail", "write"], 2), **WITH_GIL),
+    *_scenarios("property_in_slot", combine(["touch", "fail"], 2), **WITH_GIL),
     *_scenarios("property_of_class", combine(["touch", "fail"], 2) + TOUCH_THRICE),
     *_scenarios("property_override", TOUCH_TWICE, OF_OVERRIDE),
     *_scenarios("method_override", TOUCH_TWICE, OF_OVERRIDE),
@@ -284,7 +287,11 @@ SCENARIOS = [
 LONG = [
     *_scenarios("cell", combine(["touch", "fail", "get", "set", "take"], 3)),
     *_scenarios("once_method", combine(OF_VIEW, 3)),
-    *_scenarios("property_in_slot", [((action,), ("delete",)) for action in OF_ATTRIBUTE], **WITH_GIL),
+    *_scenarios(
+        "property_in_slot",
+        [pair for pair in combine(OF_ATTRIBUTE, 2) if pair[1] > ("touch",) or ("delete",) in pair],
+        **WITH_GIL,
+    ),
     *_scenarios("property_in_slot", TOUCH_TWICE),
     *_scenarios("property_in_slot", TOUCH_THRICE, **WITH_GIL),
     *_scenarios("class_without_values", TOUCH_TWICE),
