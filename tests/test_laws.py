@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import threading
+import warnings
 import weakref
 from collections.abc import Callable
 from types import ModuleType
@@ -260,8 +261,16 @@ def test_unbounded_reentry_is_a_recursion_error_and_leaves_the_cell_usable(
         return touch() if forever else "value"
 
     touch = surface(gilonce, initializer, None)
-    with pytest.raises(RecursionError):
-        touch()
+    pypy = sys.implementation.name == "pypy"
+    with warnings.catch_warnings():
+        if pypy:
+            # At the very end of its stack a coroutine may be made for which there is no room left, not even to
+            # close it. PyPy would say so in a later test, where it happens to be collected.
+            warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+        with pytest.raises(RecursionError):
+            touch()
+        if pypy:
+            gc.collect()
     forever.clear()
     assert touch() == "value"
 
