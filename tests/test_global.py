@@ -482,25 +482,6 @@ def test_the_real_object_stands_in_the_module_when_threads_race(imported: Any) -
     assert {getattr(it, "__wrapped__", it) for it in got[:2]} == {module.X}
 
 
-def test_a_cell_that_is_not_final_is_not_kept_elsewhere(imported: Any) -> None:
-    """Only a final value may stand in the module."""
-    module = imported("X = lazy_global(lambda: [1])")
-
-    class NotFinal:
-        final = False
-
-        def get_or_init(self, initializer: Any) -> Any:
-            return initializer()
-
-        def is_set(self) -> bool:
-            return False
-
-    factory, _, namespace = module.X._self_origin
-    module.X._self_origin = factory, NotFinal(), namespace
-    assert module.X == [1]
-    assert type(module.X) is not list
-
-
 # Interfaces
 
 
