@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from weakref import ref
+from _thread import get_ident
+from functools import partial
+from itertools import count
+from weakref import finalize, ref
 
 from ._cell import EMPTY, GILOnceCell
-from ._fork import in_child
+from ._fork import before, in_child, in_parent
 from ._implementation import implementation, in_c
 
 TYPE_CHECKING = False
@@ -56,8 +59,10 @@ class ProcessOnceCell(GILOnceCell):
         return discard, (), attributes
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        super().__setstate__(state)
+        # In this order, for to set attributes may be to run somebody's code, which may fork.
+        self._make_empty()
         _enter(self)
+        super().__setstate__(state)
 
     def __copy__(self) -> ProcessOnceCell:
         copied = type(self).__new__(type(self))
@@ -65,13 +70,37 @@ class ProcessOnceCell(GILOnceCell):
         return copied
 
 
-#: All the cells of this process, each held weakly, by `id`: the callback comes before the `id` can be another's.
+#: All the cells of this process, each held weakly. (Not by `id`, which may be another's by
+#: the time that PyPy tells of a cell's end.)
 _cells: dict[int, ref[ProcessOnceCell]] = {}
+_number = count().__next__
+
+#: By the threads that are forking just now, the cells that are kept alive meanwhile. For
+#: in a child, before any hook is called, the interpreter drops what its other threads had
+#: in their `threading.local`s and contexts: a cell may be there, or the owner of one.
+_held: dict[int, list[ProcessOnceCell]] = {}
 
 
 def _enter(cell: ProcessOnceCell) -> None:
-    key = id(cell)
-    _cells[key] = ref(cell, lambda _: _cells.pop(key, None))
+    number = _number()
+    _cells[number] = ref(cell, partial(_cells.pop, number))
+    # A fork that `_hold` has prepared without finding this cell was in `_held` before that.
+    for held in list(_held.values()):
+        held.append(cell)
+
+
+def _hold() -> None:
+    """Keep all cells alive in the thread that is about to fork."""
+    held = _held[get_ident()] = []
+    for reference in list(_cells.values()):
+        cell = reference()
+        if cell is not None:
+            held.append(cell)
+
+
+def _let_go() -> None:
+    """In the parent, after the fork, drop what `_hold` held."""
+    _held.pop(get_ident(), None)
 
 
 @in_c
@@ -106,13 +135,32 @@ def _find_increment() -> Any:
 _increment = _find_increment()
 
 
+#: The `id`s of what is kept for ever, which are no other's any more.
+_kept_ids: set[int] = set()
+
+
 def _empty_all() -> None:
     """In a forked child, empty every cell, and keep what it held."""
     for reference in list(_cells.values()):
         cell = reference()
-        value = EMPTY if cell is None else cell._clear()
+        value = EMPTY if cell is None else cell._load()
         if value is not EMPTY:
+            # In this order, so that no interrupt comes between.
             keep_for_ever(value)
+            _kept_ids.add(id(value))
+            cell._clear()
+    _disarm_finalizers()
+    _held.clear()
 
 
+def _disarm_finalizers() -> None:
+    """Forbid `weakref.finalize` to finalize, at the end of the interpreter, what is kept."""
+    for finalizer in list(getattr(finalize, "_registry", ())):
+        alive = finalizer.peek()
+        if alive is not None and id(alive[0]) in _kept_ids:
+            finalizer.atexit = False
+
+
+before.append(_hold)
+in_parent.append(_let_go)
 in_child.append(_empty_all)
