@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import functools
 import gc
@@ -10,6 +9,7 @@ import inspect
 import os
 import pickle
 import signal
+import subprocess
 import sys
 import threading
 import traceback
@@ -423,8 +423,8 @@ def test_a_copy_of_a_cell_that_refers_to_itself_refers_to_the_copy(gilonce: Modu
 def test_copies_of_an_instance_have_cells_of_their_own(gilonce: ModuleType) -> None:
     """What is one per process and instance is not carried to another instance, let alone to another process."""
     for duplicate in (copy.copy, copy.deepcopy, lambda owner: pickle.loads(pickle.dumps(owner))):
-        owner = PickledOwner()
         PickledOwner.connect = gilonce.once(cell=gilonce.ProcessOnceCell)(connect)
+        owner = PickledOwner()
         connection = owner.connect()
         copied = duplicate(owner)
         assert not copied.connect.cell.is_set()
@@ -478,7 +478,7 @@ def test_threads_that_make_cells_hinder_no_fork(gilonce: ModuleType) -> None:
 import faulthandler, gc, gilonce, os, signal, sys, threading, warnings
 warnings.simplefilter("ignore")  # of threads, that a fork leaves behind
 faulthandler.dump_traceback_later(50, exit=True)
-sys.setswitchinterval(1e-6)
+sys.setswitchinterval(1e-5)
 parent = os.getpid()
 class Value:
     def __del__(self, getpid=os.getpid, write=os.write):
@@ -491,11 +491,11 @@ def work(name):
         for cell in cells:
             cell.set(Value())
         shared[name] = cells
-for number in range(3):
+for number in range(2):
     threading.Thread(target=work, args=[number], daemon=True).start()
-while len(shared) < 3:
+while len(shared) < 2:
     pass
-for _ in range(60):
+for _ in range(20):
     child = os.fork()
     if not child:
         signal.alarm(20)  # faulthandler's thread is not in the child
@@ -516,16 +516,15 @@ os._exit(0)
 @needs_fork
 def test_a_subprocess_with_a_function_to_run_before_exec_is_a_fork_too(gilonce: ModuleType) -> None:
     """`preexec_fn` runs in a forked child, and finds the cells empty."""
-    import subprocess
-
     cell = gilonce.ProcessOnceCell()
     cell.set("the parent's")
     reading, writing = os.pipe()
-    with contextlib.suppress(DeprecationWarning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
         subprocess.run(
             [sys.executable, "-c", ""], check=True, preexec_fn=lambda: os.write(writing, str(cell.get()).encode())
         )
-        assert os.read(reading, 100) == b"None"
+    assert os.read(reading, 100) == b"None"
     os.close(reading)
     os.close(writing)
     assert cell.get() == "the parent's"
