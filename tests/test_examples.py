@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import sys
 from pathlib import Path
@@ -134,15 +135,22 @@ def test_exactly_once_runs_a_migration_once_and_finds_a_deadlock(gilonce: Module
     ]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_fork_gives_each_process_a_session_of_its_own(gilonce: ModuleType) -> None:
+    """A plain value crosses the fork, and is closed by a child; what is one per process does neither."""
+    _, plain, per_process = run(gilonce, "fork.py").splitlines()
+    assert plain.split(maxsplit=5) == ["once", "1", "1", "of", "3", "is cut off"]
+    assert per_process.split(maxsplit=5) == [
+        "once(cell=ProcessOnceCell)",
+        *["4", "3", "of", "3"],
+        "is served, as 'the parent'",
+    ]
+
+
 def test_every_example_is_run_by_a_test() -> None:
     """An example that nobody runs is one that stops working unnoticed."""
     programs = {path.name for path in EXAMPLES.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
     assert programs == {
-        "race.py",
-        "deadlock.py",
-        "settings.py",
-        "database.py",
-        "async_client.py",
-        "slots.py",
-        "exactly_once.py",
+        *("race.py", "deadlock.py", "settings.py", "database.py", "async_client.py", "slots.py"),
+        *("exactly_once.py", "fork.py"),
     }
