@@ -10,9 +10,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from forks import needs_fork
 from support import run_python
-
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 
 #: Connections in cells of every kind of place. Each says in which process it was finalized.
 PLACES = """
@@ -74,9 +73,13 @@ def cycle(name):
 in_cycle = cycle("in a cycle")
 cycle("in garbage")
 
-finalized = Cell()
-finalized.set(Client())
-weakref.finalize(finalized.get(), say, "by weakref.finalize")
+def with_finalizer(name):  # in a function, for a plain cell at the top level may be immortal without a GIL
+    cell = Cell()
+    cell.set(Client())
+    weakref.finalize(cell.get(), say, name)
+    return cell
+
+finalized = with_finalizer("by weakref.finalize")
 
 local, variable = threading.local(), contextvars.ContextVar("variable")
 is_there, leave = threading.Event(), threading.Event()
