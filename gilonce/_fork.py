@@ -46,5 +46,9 @@ def _after_fork_in_child() -> None:
             report_unraisable(error, function)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+def _no_fork(**hooks: object) -> None:
+    """Stand in for `os.register_at_fork` on systems that have none."""
+
+
+_register: Callable[..., None] = getattr(os, "register_at_fork", _no_fork)
+_register(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

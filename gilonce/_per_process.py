@@ -24,7 +24,8 @@ class ProcessOnceCell(GILOnceCell):
 
     For what must not cross a fork, such as a connection: parent and child would both speak
     on it. What the child inherited is not used there. It is kept alive there for ever and
-    never finalized, for to drop it would close the parent's connection.
+    never finalized, for to drop it would close the parent's connection. (What the program
+    has registered with `atexit` runs at a child's end as well, as it does without a cell.)
 
     It obeys the laws of `GILOnceCell`, with one value per process. A copy has the value too;
     pickled, the cell is empty.
@@ -78,7 +79,7 @@ _number = count().__next__
 #: By the threads that are forking just now, the cells that are kept alive meanwhile. For
 #: in a child, before any hook is called, the interpreter drops what its other threads had
 #: in their `threading.local`s and contexts: a cell may be there, or the owner of one.
-_held: dict[int, list[ProcessOnceCell]] = {}
+_held: dict[int, list[ProcessOnceCell | None]] = {}
 
 
 def _enter(cell: ProcessOnceCell) -> None:
@@ -91,11 +92,9 @@ def _enter(cell: ProcessOnceCell) -> None:
 
 def _hold() -> None:
     """Keep all cells alive in the thread that is about to fork."""
-    held = _held[get_ident()] = []
-    for reference in list(_cells.values()):
-        cell = reference()
-        if cell is not None:
-            held.append(cell)
+    held: list[ProcessOnceCell | None] = []
+    _held[get_ident()] = held
+    held.extend([reference() for reference in list(_cells.values())])
 
 
 def _let_go() -> None:
@@ -126,14 +125,14 @@ def _find_increment() -> Any:
         return None
     from ctypes import py_object, pythonapi
 
-    increment = pythonapi.Py_IncRef
+    # By item, so that it is ours alone: what is got by attribute others may declare otherwise.
+    increment = pythonapi["Py_IncRef"]
     increment.argtypes = [py_object]
     increment.restype = None
     return increment
 
 
 _increment = _find_increment()
-
 
 #: The `id`s of what is kept for ever, which are no other's any more.
 _kept_ids: set[int] = set()
@@ -143,8 +142,7 @@ def _empty_all() -> None:
     """In a forked child, empty every cell, and keep what it held."""
     for reference in list(_cells.values()):
         cell = reference()
-        value = EMPTY if cell is None else cell._load()
-        if value is not EMPTY:
+        if cell is not None and (value := cell._load()) is not EMPTY:
             # In this order, so that no interrupt comes between.
             keep_for_ever(value)
             _kept_ids.add(id(value))
