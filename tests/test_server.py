@@ -63,15 +63,15 @@ def server() -> Iterator[dict[str, str]]:
         pytest.skip("there is no fork here")
     missing = [name for name in CLIENTS if importlib.util.find_spec(name) is None]
     if missing:
-        do_without(f"{' and '.join(missing)} is missing here: pip install 'gilonce[server]'")
+        do_without(f"not installed here: {', '.join(missing)} (pip install 'gilonce[server]')")
     programs = find_programs()
     if programs is None:
         install()
         programs = find_programs()
     if programs is None:
         do_without(
-            "PostgreSQL's server is missing here: apt-get install postgresql, or run this as root with "
-            "GILONCE_TEST_SERVER=1 in the environment"
+            "not installed here: PostgreSQL's server (apt-get install postgresql, or run this as root with "
+            "GILONCE_TEST_SERVER=1 in the environment)"
         )
     assert programs is not None
     # A short name, for a socket's is limited.
@@ -84,8 +84,11 @@ def running(programs: Path, folder: str) -> Iterator[None]:
     account: dict[str, Any] = {}
     if os.geteuid() == 0:
         # The server refuses to be root's.
-        account = {"user": "nobody", "group": os.stat(folder).st_gid, "extra_groups": []}
-        shutil.chown(folder, "nobody")
+        import pwd  # not everywhere
+
+        nobody = pwd.getpwnam("nobody")
+        account = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     data = f"{folder}/data"
     settings = "--no-sync --auth=trust --username=tester --no-locale --encoding=UTF8"
     setup = [programs / "initdb", *settings.split(), data]
