@@ -9,6 +9,7 @@ place, made when it is needed and dropped afterwards.
 from __future__ import annotations
 
 import os
+from operator import getitem
 
 from ._callables import name_of
 from ._cell import EMPTY, GILOnceCell
@@ -150,9 +151,9 @@ class BoundCell(GILOnceCell):
         return repr(self._standalone())
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        # Not what the standalone cell answers: of the function in that, pickle asks that it
-        # makes an object of the class of this view.
-        return GILOnceCell, (), self._standalone().__getstate__()
+        # Not what the standalone cell is reduced to: pickle wants that to be of our own class.
+        # `getitem` is how copy and pickle are told to give just an object.
+        return getitem, ((self._standalone(),), 0)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         from copy import deepcopy

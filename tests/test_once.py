@@ -339,6 +339,31 @@ def test_a_metaclass_that_refuses_attributes_is_named(gilonce: ModuleType) -> No
             Point.origin()
 
 
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickled_view_is_a_cell_of_its_own(gilonce: ModuleType, protocol: int) -> None:
+    """Like a copy: full or empty as the view was, and tied to no instance or class."""
+
+    class Service:
+        @gilonce.once
+        def m(self) -> list[int]:
+            return [1]
+
+        @gilonce.once
+        @classmethod
+        def c(cls) -> list[int]:
+            return [1]
+
+    service = Service()
+    for view in service.m.cell, Service.c.cell:
+        assert not pickle.loads(pickle.dumps(view, protocol)).is_set()
+        view.get_or_init(lambda: [1])
+        copied = pickle.loads(pickle.dumps(view, protocol))
+        assert type(copied) is type(copy.copy(view)) is gilonce.GILOnceCell
+        assert (copied.take(), view.get()) == ([1], [1])
+        view.get().append(view)
+        assert pickle.loads(pickle.dumps(view, protocol)).get()[0] == 1
+
+
 def test_a_deep_copy_of_a_view_is_not_mistaken_for_another(gilonce: ModuleType) -> None:
     """`deepcopy` remembers originals by their `id`, and a view's is gone at once."""
 
