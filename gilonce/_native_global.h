@@ -123,7 +123,7 @@ native_is_coroutine_function(PyObject *bound, PyObject *function)
             Py_RETURN_TRUE;
         }
         /* The mark that others leave would be in its `__dict__`. */
-        if (((PyFunctionObject *)function)->func_dict == NULL) {
+        if (LOAD(&((PyFunctionObject *)function)->func_dict) == NULL) {
             Py_RETURN_FALSE;
         }
     }
@@ -154,9 +154,15 @@ implied_interface(PyObject *factory, PyObject *return_name)
     ) {
         return NULL;
     }
-    if (((PyFunctionObject *)factory)->func_annotations == NULL) {
+    if (LOAD(&((PyFunctionObject *)factory)->func_annotations) == NULL) {
         return Py_NewRef(Py_None);
     }
+#ifdef Py_GIL_DISABLED
+    /* What the function lends may be replaced, and dropped, while it is looked at: by a first
+       look of another thread's above all. The reference takes a reference. */
+    (void)return_name;
+    return NULL;
+#else
     PyObject *annotations = PyFunction_GetAnnotations(factory);
     PyObject *annotation = annotations == NULL ? NULL : PyDict_GetItemWithError(annotations, return_name);
     PyErr_Clear();
@@ -166,6 +172,7 @@ implied_interface(PyObject *factory, PyObject *return_name)
         return NULL;
     }
     return Py_NewRef(annotation);
+#endif
 }
 
 /* The proxy class for `interface`, borrowed from `known`, the reference's `_by_interface`; else NULL. */
