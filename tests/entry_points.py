@@ -1,22 +1,19 @@
 """Every way into the native core, as operations that any number of threads may do at once on what they share.
 
 `World` is what is shared, made anew for each round, so that whatever happens on a first use happens again.
-Each operation names the entries of the core's tables that it goes through, and `entries_of_the_core` reads those
-tables out of the C files: an entry that no operation names is a failed test (`test_tsan.py`).
+Each operation names the entries of the core's tables that it goes through, and `core_tables.py` reads those tables
+out of the C files: an entry that no operation names is a failed test (`test_tsan.py`).
 """
 
 from __future__ import annotations
 
 import copy
 import gc
-import importlib
 import pickle
-import re
 import sys
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from support import drive
@@ -160,6 +157,8 @@ class World:
             **{name: getattr(gilonce, name) for name in ("once", "GILOnceCell", "lazy_global", "once_property")},
         }
         self.modules = [MODULE]
+        #: Each takes one to look at referents: that stops all threads, and so orders what they did before and after.
+        self.looks = [None, None]
 
 
 Operation = Callable[[World], object]
@@ -212,10 +211,12 @@ def lose(world: World) -> None:
 def set_(world: World) -> None:
     for cell in world.cells:
         value = Value()
+        rejected: Any = value
         try:
             cell.set(value)
         except gilonce.AlreadySetError as error:
-            assert error.value is value
+            rejected = error.value
+        assert rejected is value
 
 
 @through("cell_methods.take")
@@ -554,6 +555,10 @@ def a_module(world: World) -> None:
     "native_module.m_traverse",
 )
 def referents(world: World) -> None:
+    try:
+        world.looks.pop()
+    except IndexError:
+        return
     gc.get_referents(
         *world.cells,
         world.function,
@@ -585,10 +590,18 @@ def make_cycles(world: World) -> None:
         view._discard = view.get
 
 
-def import_gilonce() -> None:
-    """Import the package, as threads may do at once."""
-    for name in "gilonce", "gilonce._proxy":
-        importlib.import_module(name)
+def burst(world: World) -> None:
+    """Fill and empty a few places again and again. Two accesses with a lock passed on between are not seen."""
+    for _ in range(150):
+        seen(world.cell.get_or_init(Value))
+        seen(world.cell.take())
+        seen(world.function())
+        seen(world.function.cell.take())
+        set_and_delete_slots(world)
+        seen(world.slotted.attribute)
+        with suppress(TypeError):
+            seen(world.slotted.changed)
+        vars(world.slotted_class)["changed"].attrname = "changed"
 
 
 #: What threads cannot do at once, or do at a point where no operation is, with the reason.
@@ -598,55 +611,3 @@ ELSEWHERE = {
     "native_module.m_clear": "called when the interpreter ends, by its last thread",
     "native_module.m_free": "the same",
 }
-
-
-# The tables of the core.
-
-CORE = sorted(Path(gilonce.__file__).parent.glob("_native*.[ch]"))
-_MACRO = re.compile(r"(#define (\w+)\((.*?)\) \\\n((?:.*\\\n)*.*))")
-_TABLE = re.compile(
-    r"static (?:struct )?(PyMethodDef|PyGetSetDef|PyMemberDef|PyType_Slot|PyModuleDef_Slot|PyModuleDef) (\w+)(?:\[\])? = \{(.*?)\n\s*\};?",
-    re.DOTALL,
-)
-
-
-def tables_of_the_core(text: str) -> Iterator[tuple[str, str, str]]:
-    """Yield each table of C source: its type, its name, and its entries."""
-    # What a macro writes is read as if it stood where the macro is used.
-    for whole, name, parameters, body in _MACRO.findall(text):
-        if "PyType_Slot" not in body:
-            continue
-        text = text.replace(whole, "")
-        for arguments in re.findall(rf"^{name}\((.*)\);", text, re.MULTILINE):
-            written = body.replace("\\\n", "\n")
-            for parameter, argument in zip(parameters.split(", "), arguments.split(", "), strict=True):
-                written = re.sub(rf"\b{parameter}\b", argument, written)
-            text += "\n" + written.strip() + ";\n"
-    yield from _TABLE.findall(text)
-
-
-def entries_of_the_core(text: str) -> set[str]:
-    """Return the entries of the tables by which the interpreter comes into C, as `table.entry`."""
-    found = set()
-    tables = {name: (kind, body) for kind, name, body in tables_of_the_core(text)}
-    for table, (kind, body) in tables.items():
-        if kind == "PyModuleDef":
-            found |= {f"{table}.{slot}" for slot in re.findall(r"\.(m_traverse|m_clear|m_free) =", body)}
-        elif kind in ("PyType_Slot", "PyModuleDef_Slot"):
-            slots = re.findall(r"\{(Py_\w+), ([^}]+)\}", body)
-            data = (
-                "Py_tp_doc",
-                "Py_tp_members",
-                "Py_tp_getset",
-                "Py_tp_methods",
-                "Py_mod_gil",
-                "Py_mod_multiple_interpreters",
-            )
-            found |= {f"{table}.{slot}" for slot, _ in slots if slot not in data}
-        else:
-            names = re.findall(r'(?:\{|^\s*)"(\w+)"', body)
-            if "[" not in body and kind == "PyMethodDef" and len(names) == 1 and not body.lstrip().startswith("{"):
-                found.add(table)
-            else:
-                found |= {f"{table}.{name}" for name in names if not name.endswith("offset__")}
-    return found

@@ -7,18 +7,31 @@ a report for every one.
 
 The sanitizer sees the atomics and the locks of what was compiled with it alone, so the interpreter must be, or all that
 it orders by them looks like a race. It may be named in the environment variable `GILONCE_TSAN_PYTHON` too. Where there
-is none this says so and exits with status 3. One is made in a quarter of an hour, outside the repository, from any
-source of CPython 3.13 or newer, by a clang whose runtime library is there (gcc 12's runs as well):
+is none this says so and exits with status 3. One is made outside the repository from the source of CPython 3.13 or
+newer, by a clang whose runtime library is there. This is how the one was made that the figures in the history are of:
 
     apt-get install clang-19 libclang-rt-19-dev llvm-19
-    tar xf Python-3.13.5.tar.xz     # or Debian's: python3.13_3.13.5.orig.tar.xz, from `deb-src ... trixie main`
+    tar xf python3.13_3.13.5.orig.tar.xz        # Debian's, which is the Python-3.13.5.tar.xz of python.org
     mkdir build && cd build
     ../Python-3.13.5/configure --disable-gil --with-thread-sanitizer --disable-test-modules \\
         --prefix=$HOME/tsan CC=clang-19 CXX=clang++-19 OPT="-O1 -g -DNDEBUG"
-    make -j2 && make install
-    $HOME/tsan/bin/python3 -m pip install setuptools
-    $HOME/tsan/bin/python3 -m pip install --no-binary wrapt --no-build-isolation "wrapt>=2.0"
-    python tests/tsan.py --python $HOME/tsan/bin/python3
+    make -j2
+    make install
+
+The last, when all files are in place but `lib-dynload` and the headers, compiles the whole library three times with
+the slow interpreter. Who will not wait stops it there, and copies what is left:
+
+    lib=$HOME/tsan/lib/python3.13t made=$(cat pybuilddir.txt) include=$HOME/tsan/include/python3.13t
+    mkdir -p $lib/lib-dynload $include
+    cp $made/*.so $lib/lib-dynload && cp $made/_sysconfigdata* $lib
+    cp -r ../Python-3.13.5/Include/* pyconfig.h $include
+
+wrapt is compiled with it too, from its source distribution (`pip download --no-binary wrapt --no-deps wrapt`):
+
+    cp -r wrapt-*/src/wrapt $lib/site-packages
+    clang-19 -shared -fPIC -fsanitize=thread -O1 -g -I$include wrapt-*/src/wrapt/_wrappers.c \\
+        -o $lib/site-packages/wrapt/_wrappers.cpython-313t-x86_64-linux-gnu.so
+    python tests/tsan.py --python $HOME/tsan/bin/python3.13t
 
 Debian's source package is had without touching the machine's own list of sources, a `deb-src` line for trixie being in
 the file `trixie.list` and `lists` an empty directory:
@@ -52,9 +65,8 @@ NOT_HERE = 3
 MISTAKES = {
     "a value is published by a check and a store": (
         "_native_base.h",
-        "    PyObject *expected = NULL;\n"
         "    return __atomic_compare_exchange_n(address, &expected, new, 0, __ATOMIC_RELEASE, __ATOMIC_ACQUIRE);",
-        "    if (*address != NULL) {\n        return 0;\n    }\n    *address = new;\n    return 1;",
+        "    return *address == expected ? (*address = new, 1) : 0;",
     ),
     "a value is published in no order": (
         "_native_base.h",

@@ -45,7 +45,7 @@ class Report:
 
     @property
     def ours(self) -> frozenset[str]:
-        """The functions of ours that one of the accesses was called by, with nothing of the interpreter's loop between."""
+        """The functions of ours that an access was called by, with nothing of the interpreter's loop between."""
         return frozenset(frame.function for stack in self.stacks for frame in _of_the_call(stack) if frame.is_ours)
 
     @property
@@ -71,8 +71,9 @@ def read(text: str) -> list[Report]:
 
 def _reports(text: str) -> Iterator[Report]:
     beginnings = list(_BEGINNING.finditer(text))
-    for beginning, following in zip(beginnings, [*beginnings[1:], None], strict=True):
-        body = text[beginning.end() : following and following.start()].partition("==================")[0]
+    ends = [following.start() for following in beginnings[1:]] + [len(text)]
+    for beginning, end in zip(beginnings, ends, strict=False):
+        body = text[beginning.end() : end].partition("==================")[0]
         stacks: list[list[Frame]] = []
         is_access = False
         for line in body.splitlines():

@@ -1,4 +1,4 @@
-"""Go through every entry of the native core from several threads at once: what `tests/tsan.py` runs under ThreadSanitizer.
+"""Go through every entry of the native core from several threads at once: what `tests/tsan.py` runs.
 
 `python tests/tsan_stress.py [--seconds N] [--threads N]` runs on any interpreter. In each round the threads do all
 operations of `entry_points.py` on one new world, each thread in an order of its own, while another runs the garbage
@@ -21,7 +21,7 @@ PASSES = 3
 
 def stress(seconds: float, threads: int) -> tuple[int, int]:
     """Return how many rounds there were, and how many operations the threads did."""
-    from entry_points import OPERATIONS, World
+    from entry_points import OPERATIONS, World, burst
 
     operations = list(OPERATIONS)
     world = World()
@@ -44,6 +44,7 @@ def stress(seconds: float, threads: int) -> tuple[int, int]:
         order = random.Random(index)
         try:
             while together.wait() >= 0 and not is_over.is_set():
+                burst(world)
                 for _ in range(PASSES):
                     for operation in order.sample(operations, len(operations)):
                         operation(world)
@@ -54,7 +55,8 @@ def stress(seconds: float, threads: int) -> tuple[int, int]:
             together.abort()
 
     def collect() -> None:
-        while not is_over.wait(0.02):
+        # Seldom: a collection stops all threads, and so orders what they did before and after.
+        while not is_over.wait(0.5):
             gc.collect()
 
     workers = [threading.Thread(target=work, args=(index,)) for index in range(threads)]
