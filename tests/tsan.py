@@ -5,6 +5,9 @@ report of the sanitizer must be listed in `tsan.supp`, with a reason: those are 
 ours. `--broken` shows that this can fail: it compiles the core with a mistake, each of `MISTAKES` in turn, and demands
 a report for every one.
 
+What is not reported is not proved. Whatever passes from one thread to another, a lock or a shared count of references,
+orders in the sanitizer's eyes all that came before it, so a plain access between two such is seen only by luck.
+
 The sanitizer sees the atomics and the locks of what was compiled with it alone, so the interpreter must be, or all that
 it orders by them looks like a race. It may be named in the environment variable `GILONCE_TSAN_PYTHON` too. Where there
 is none this says so and exits with status 3. One is made outside the repository from the source of CPython 3.13 or
