@@ -9,7 +9,6 @@ place, made when it is needed and dropped afterwards.
 from __future__ import annotations
 
 import os
-from operator import getitem
 
 from ._callables import name_of
 from ._cell import EMPTY, GILOnceCell
@@ -153,6 +152,8 @@ class BoundCell(GILOnceCell):
     def __reduce_ex__(self, protocol: Any) -> Any:
         # Not what the standalone cell is reduced to: pickle wants that to be of our own class.
         # `getitem` is how copy and pickle are told to give just an object.
+        from operator import getitem
+
         return getitem, ((self._standalone(),), 0)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
