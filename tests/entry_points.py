@@ -21,6 +21,7 @@ from support import drive
 import gilonce
 from gilonce._bound import Definition
 from gilonce._callables import is_coroutine_function
+from gilonce._per_process import keep_for_ever
 
 
 class Value:
@@ -135,6 +136,18 @@ class World:
         def function() -> Value:
             return Value()
 
+        class Chosen:
+            __slots__ = ("__dict__", "_slotted")
+            method = gilonce.once(Value, cell=gilonce.OnceLock)
+            bound = gilonce.once(lambda self: Value(self), cell=gilonce.OnceLock)
+            of_class = gilonce.once(classmethod(Value), cell=gilonce.OnceLock)  # type: ignore[call-overload]
+            per_thread = gilonce.once(lambda self: Value(self), cell=gilonce.ThreadOnceCell)
+            attribute = gilonce.once_property(Value, cell=gilonce.OnceLock)
+            slotted = gilonce.once_property(Value, cell=gilonce.OnceLock, slot="_slotted")
+
+        self.chosen: Any = Chosen()
+        self.locked = gilonce.once(Value, cell=gilonce.OnceLock)
+        self.per_thread = gilonce.once(Value, cell=gilonce.ThreadOnceCell)
         self.owner_class: Any = Owner
         self.slotted_class: Any = Slotted
         self.owners: list[Any] = [Owner(), Derived(), Hooked(), Redirected()]
@@ -224,6 +237,12 @@ def take(world: World) -> None:
     for cell in world.cells:
         seen(cell.take())
         seen(cell.take(default=None))
+
+
+@through("cell_methods._fill")
+def fill(world: World) -> None:
+    for cell in world.cells:
+        seen(cell._fill(Value))
 
 
 @through("cell_methods._load", "cell_methods._publish", "cell_methods._clear")
@@ -538,6 +557,27 @@ def a_module(world: World) -> None:
         owner = found["Owner"]()
         seen(owner.method())
         seen(owner.attribute)
+
+
+# Other cells, whose ways are in Python: where C ends, and asks for them.
+
+
+@through("cell_methods.get_or_init", "once_slots.Py_tp_new", "slot_property_slots.Py_tp_descr_get")
+def chosen_cells(world: World) -> None:
+    chosen = world.chosen
+    for ask in (world.locked, world.per_thread, chosen.method, chosen.bound, chosen.of_class, chosen.per_thread):
+        seen(ask())
+        seen(ask.cell.take())
+    for name in ("attribute", "slotted"):
+        seen(getattr(chosen, name))
+        with suppress(AttributeError):
+            delattr(chosen, name)
+    seen(gilonce.once(Value, cell=gilonce.OnceLock)())
+
+
+@through("keep_for_ever")
+def what_a_child_inherits(_world: World) -> None:
+    keep_for_ever(Value())
 
 
 # The collector: what it looks at, and what it ends.
