@@ -72,12 +72,8 @@ class Turns(Exclusive):
 
     __slots__ = ()
 
-    def _register(self) -> tuple[dict[Any, Attempt], Hashable, object]:
-        """Return where the attempts at this cell are entered, under which key, and what to keep alive meanwhile."""
-        raise NotImplementedError
-
-    def _timeout(self) -> float | None:
-        raise NotImplementedError
+    # Of its cell it asks `_register()`, which says where attempts are entered, under which
+    # key, and what to keep alive meanwhile; and `_timeout()`.
 
     def _begin(self: Any, initializer: object, task: object = None) -> Attempt:
         register, key, owner = self._register()

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from support import SURFACES, WATCHDOG, Touch, With, race, run_python, run_threads
+from support import SURFACES, WATCHDOG, Touch, With, drive, race, run_python, run_threads
 
 #: The surfaces on which a thread may wait.
 BLOCKING = [name for name in SURFACES if "async" not in name]
@@ -353,6 +353,101 @@ def test_what_a_signal_handler_initializes_is_no_matter_of_what_its_thread_waits
     other.join(WATCHDOG)
 
 
+class Graph:
+    """Attempts and waits of threads and tasks that are only said to be."""
+
+    def __init__(self) -> None:
+        self.waits = sys.modules["gilonce._waits"]
+        self.attempts: dict[str, Any] = {}
+
+    def attempt(self, name: str, thread: int, number: int, task: object = None) -> None:
+        attempt = self.waits.Attempt({}, None, object(), task, None)
+        attempt.thread, attempt.number = thread, number
+        self.attempts[name] = attempt
+
+    def wait(self, name: str, thread: int, number: int, task: object = None) -> Any:
+        wait = self.waits.Wait(self.attempts[name], task, lambda: None)
+        wait.thread, wait.number = thread, number
+        self.waits._waits[wait] = None
+        return wait
+
+
+@pytest.fixture
+def graph(gilonce: ModuleType) -> Iterator[Graph]:
+    assert gilonce.OnceLock
+    graph = Graph()
+    yield graph
+    graph.waits._waits.clear()
+
+
+def test_what_a_thread_began_before_it_waits_is_held_up_and_what_it_began_since_is_not(graph: Graph) -> None:
+    """The numbers that a thread gives tell what lies on top of what."""
+    graph.attempt("mine", thread=1, number=1)
+    graph.attempt("theirs", thread=2, number=1)
+    graph.wait("mine", thread=2, number=2)
+    assert len(graph.wait("theirs", thread=1, number=2)._find_cycle()) == 2
+    graph.waits._waits.clear()
+    # Begun by a signal handler, while its thread waits below it.
+    graph.attempt("on top", thread=2, number=3)
+    graph.wait("mine", thread=2, number=2)
+    assert graph.wait("on top", thread=1, number=2)._find_cycle() == []
+
+
+def test_a_task_is_held_up_by_its_own_waits_and_by_what_blocks_its_thread(graph: Graph) -> None:
+    """Not by what other tasks of its loop wait for."""
+    one, two = object(), object()
+    graph.attempt("task's", thread=1, number=1, task=one)
+    graph.attempt("thread's", thread=2, number=1)
+    # Another task of the same loop waits: nothing is held up.
+    graph.wait("thread's", thread=1, number=2, task=two)
+    assert graph.wait("task's", thread=2, number=2)._find_cycle() == []
+    graph.waits._waits.clear()
+    # The task itself waits; or its whole thread does.
+    for task in (one, None):
+        graph.wait("thread's", thread=1, number=3, task=task)
+        assert len(graph.wait("task's", thread=2, number=2)._find_cycle()) == 2
+        graph.waits._waits.clear()
+    # A loop that an initializer runs is on top of it, whichever task waits.
+    graph.attempt("below", thread=1, number=1)
+    graph.wait("thread's", thread=1, number=2, task=two)
+    assert len(graph.wait("below", thread=2, number=2)._find_cycle()) == 2
+
+
+def test_ways_that_meet_again_are_followed_once_and_what_is_over_not_at_all(graph: Graph) -> None:
+    """Two waits may hold up one attempt, and one attempt two waits."""
+    for number, name in enumerate("abc"):
+        graph.attempt(name, thread=number, number=1)
+    for _ in range(2):
+        graph.wait("b", thread=0, number=2)
+        graph.wait("c", thread=1, number=2)
+    mine = graph.wait("a", thread=2, number=2)
+    assert len(mine._find_cycle()) == 3
+    graph.attempts["b"].is_over = True
+    assert mine._find_cycle() == []
+
+
+def test_who_enters_after_another_has_finished_finds_its_value(
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The value is looked for again by who has entered: this is what makes it once."""
+    cell = gilonce.OnceLock()
+    attempt_class: Any = sys.modules["gilonce._waits"].Attempt
+    enter = attempt_class.enter
+
+    def late(attempt: Any) -> Any:
+        cell._publish("another's")
+        return enter(attempt)
+
+    monkeypatch.setattr(attempt_class, "enter", late)
+    assert cell.get_or_init(lambda: pytest.fail("ran again")) == "another's"
+    cell.take()
+
+    async def again() -> None:
+        pytest.fail("ran again")
+
+    assert drive(cell.aget_or_init(again)) == "another's"
+
+
 # What never waits, and what does.
 
 
@@ -484,6 +579,29 @@ def test_a_fork_inside_the_initializer_lets_both_processes_finish_it(gilonce: Mo
         os._exit(0 if cell.get_or_init(lambda: 1) == 0 else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert cell.get() == child
+
+
+def test_what_a_child_forgets_is_what_other_threads_and_tasks_were_at(gilonce: ModuleType, graph: Graph) -> None:
+    """As the hook does it in a child, whose only thread is here another one."""
+    cell, survivors = gilonce.OnceLock(), gilonce.OnceLock()
+    graph.attempt("dead", thread=-1, number=1)
+    dead = graph.wait("dead", thread=-1, number=2)
+
+    def initializer() -> str:
+        assert run_threads(lambda: survivors.get_or_init(graph.waits._forget_the_dead)) == [None]
+        assert dead not in graph.waits._waits
+        assert run_threads(lambda: cell.get_or_init(lambda: "the next one's")) == ["the next one's"]
+        return "forgotten"
+
+    assert cell.get_or_init(initializer) == "the next one's"
+    assert survivors.is_set()
+
+
+def test_without_asyncio_nothing_is_a_task(gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not imported to find out."""
+    assert gilonce.OnceLock
+    monkeypatch.delitem(sys.modules, "asyncio", raising=False)
+    assert sys.modules["gilonce._waits"].current_task() is None
 
 
 def fork() -> int:

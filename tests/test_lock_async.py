@@ -392,6 +392,31 @@ def test_an_abandoned_initializer_passes_the_work_on(gilonce: ModuleType) -> Non
     assert cell.get_or_init(lambda: "value") == "value"
 
 
+def test_a_loop_that_is_closed_while_a_task_of_it_waits_harms_nobody(gilonce: ModuleType) -> None:
+    """There is nobody left to wake."""
+    cell = gilonce.OnceLock()
+
+    async def other() -> str:
+        return "the other's"
+
+    def initializer() -> str:
+        def abandon() -> None:
+            loop = asyncio.new_event_loop()
+            waiting = loop.create_task(cell.aget_or_init(other))
+            loop.run_until_complete(asyncio.sleep(0))
+            loop.close()
+            # Not told of the task that was never done.
+            waiting._log_destroy_pending = False  # type: ignore[attr-defined]
+            kept.append(waiting)
+
+        assert run_threads(abandon) == [None]
+        return "value"
+
+    kept: list[Any] = []
+    assert cell.get_or_init(initializer) == "value"
+    kept.pop().get_coro().close()
+
+
 def test_the_surfaces_with_async_in_their_name_are_served(gilonce: ModuleType) -> None:
     """Those of the laws, which wait for nothing."""
     for name in SURFACES:

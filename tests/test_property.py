@@ -811,6 +811,13 @@ def test_a_subclass_may_have_parameters_of_its_own(gilonce: ModuleType) -> None:
     assert it.constant is it.constant is not another.constant
     assert type(vars(Owner)["plain"]) is Settable
 
+    class Slotting(gilonce.once_property):  # type: ignore[name-defined, misc]
+        def __init__(self, function: Any, *, slot: str) -> None:
+            super().__init__(function, slot=slot)
+
+    slotted = type("Slotted", (), {"__slots__": ("_x",), "x": Slotting(slot="_x")(lambda self: [1])})()
+    assert slotted.x is slotted._x
+
     made_anew = copy.copy(vars(Owner)["plain"])
     assert (made_anew.attrname, made_anew.note, made_anew.fset(None, 2)) == ("plain", "with a setter", 20)
 
