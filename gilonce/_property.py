@@ -319,7 +319,8 @@ def _new_for_own_init(cls: type[once_property], /, *args: Any, **options: Any) -
     nothing but the options of `once_property`, the result is a decorator, as it is there.
     """
     if not args and options and options.keys() <= {"slot", "discard", "cell"}:
-        return once_property.__new__(cls, **options)
+        once_property.__new__(cls, **options)  # looks whether they are right
+        return lambda function: cls(function, **options)
     return object.__new__(cls)
 
 

@@ -134,6 +134,25 @@ class Listed(list[object]):
         self.kept = KEPT
 
 
+class Surfaces:
+    """Every surface, with cells of one kind."""
+
+    def __init__(self, **options: Any) -> None:
+        class Owner:
+            __slots__ = ("__dict__", "_slotted")
+            method_ = gilonce.once(method, **options)
+            of_class = gilonce.once(classmethod(method), **options)
+            attribute = gilonce.once_property(method, **options)
+            slotted = gilonce.once_property(method, slot="_slotted", **options)
+            class_attribute = gilonce.once_property(classmethod(method), **options)
+            static_attribute = gilonce.once_property(staticmethod(function), **options)
+
+        self.function = gilonce.once(function, **options)
+        self.owner_class: Any = Owner
+        self.owner: Any = Owner()
+        self.proxy: Any = gilonce.lazy_global(Listed, **options)
+
+
 NAMES: dict[str, Any] = {
     "function": function,
     "once": gilonce.once(function),
@@ -152,6 +171,20 @@ NAMES: dict[str, Any] = {
     "of_lop": lazy_object_proxy and lazy_object_proxy.Proxy(Listed),
 }
 NAMES["cell"].set(KEPT)
+
+#: A read through each surface.
+READS = {
+    "function": "{}.function()",
+    "method": "{}.owner.method_()",
+    "class method": "{}.owner_class.of_class()",
+    "property": "{}.owner.attribute",
+    "property in a slot": "{}.owner.slotted",
+    "class property": "{}.owner_class.class_attribute",
+    "static property": "{}.owner_class.static_attribute",
+    "lazy_global": "{}.proxy.kept",
+}
+NAMES["locked"] = Surfaces(cell=gilonce.OnceLock)
+NAMES["racing"] = Surfaces()
 
 
 def reading(making: str | None) -> Timed:
@@ -314,6 +347,10 @@ ROWS = [
     Row("lazy_global / lazy_object_proxy, attribute", "proxy.kept", "of_lop.kept", 0.06, needs=tuple(COMPILED)),
     Row("lazy_global / wrapt.LazyObjectProxy, item", "proxy[0]", "of_wrapt[0]", 1.1, needs=WRAPT),
     Row("touched lazy_global / plain global", "lazy_global(make)", "make()", 1.05, 1.05, None, time=reading),
+    *(
+        Row(f"{what} with cell=OnceLock / without", read.format("locked"), read.format("racing"), 1.1, 1.1)
+        for what, read in READS.items()
+    ),
     *(
         Row(
             f"making a lazy_global / wrapt.LazyObjectProxy, {kind}",
