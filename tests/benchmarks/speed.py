@@ -141,10 +141,10 @@ class Surfaces:
         class Owner:
             __slots__ = ("__dict__", "_slotted")
             method_ = gilonce.once(method, **options)
-            of_class = gilonce.once(classmethod(method), **options)
+            of_class = gilonce.once(classmethod(method), **options)  # type: ignore[call-overload]
             attribute = gilonce.once_property(method, **options)
             slotted = gilonce.once_property(method, slot="_slotted", **options)
-            class_attribute = gilonce.once_property(classmethod(method), **options)
+            class_attribute = gilonce.once_property(classmethod(method), **options)  # type: ignore[call-overload]
             static_attribute = gilonce.once_property(staticmethod(function), **options)
 
         self.function = gilonce.once(function, **options)
