@@ -258,7 +258,14 @@ class Environment:
         linker_options = self.compiler_options if self.options.sanitize else ""
         self.must(*build, CFLAGS=self.compiler_options, LDFLAGS=linker_options)
         (wheel,) = wheels.glob("gilonce-*.whl")
-        self.must(*pip, "install", "-q", "--no-compile", f"{inside(wheel)}[{kind.extras}]", *kind.requirements)
+        self.must(
+            *pip,
+            "install",
+            "-q",
+            "--no-compile",
+            f"{inside(wheel)}[{','.join([kind.extras, *self.options.extras])}]",
+            *kind.requirements,
+        )
         if kind.wrapt == "always":
             self.compile_wrapt()
         # From here on the log is for what the tests say.
@@ -381,6 +388,7 @@ def main() -> int:
         "--also", action="append", default=[], metavar="'SCRIPT ...'", help="run it on each implementation"
     )
     parser.add_argument("--once", action="append", default=[], metavar="'SCRIPT ...'", help="run it once")
+    parser.add_argument("--extras", action="append", default=[], metavar="NAME", help="install an extra, too")
     parser.add_argument("--no-suite", action="store_true", help="only run these scripts")
     parser.add_argument(
         "--coverage", action="store_true", help="measure coverage, which must be as pyproject.toml says"

@@ -13,15 +13,16 @@ from support import IMPLEMENTATIONS, activate
 
 #: By how much a run is longer than the default one. A longer one begins at random:
 #: `GILONCE_SEARCH=20 python -m pytest tests/test_model.py tests/test_bad_input.py`
-FACTOR = int(os.environ.get("GILONCE_SEARCH", "1"))
+#: A shorter one, as of 0.2, is for the interpreters after the first.
+FACTOR = float(os.environ.get("GILONCE_SEARCH", "1"))
 
 
-def searching(examples: int, **others: Any) -> settings:
+def searching(examples: int, at_least: int = 1, **others: Any) -> settings:
     """Return hypothesis's settings for a search of that many examples."""
     return settings(
         **{
-            "max_examples": examples * FACTOR,
-            "derandomize": FACTOR == 1,
+            "max_examples": max(at_least, round(examples * FACTOR)),
+            "derandomize": FACTOR <= 1,
             "database": None,
             "deadline": None,
             "suppress_health_check": list(HealthCheck),

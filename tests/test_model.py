@@ -132,7 +132,7 @@ def test_a_fault_is_found(fault: str) -> None:
     take_time()
     kind, _ = FAULTS[fault]
     machine = functools.partial(Machine, KINDS[kind], {"broken": broken(packages()["python"], fault)})
-    quickly = searching(200, stateful_step_count=10, phases=[Phase.generate], report_multiple_bugs=False)
+    quickly = searching(200, at_least=200, stateful_step_count=10, phases=[Phase.generate], report_multiple_bugs=False)
     with pytest.raises(AssertionError) as caught:
         run_state_machine_as_test(machine, settings=quickly)
     assert caught.traceback[-1].name == "happens"
