@@ -71,6 +71,26 @@ def definition_of(function: object, make: Make, made: Any, advice: str) -> Defin
     return KeptDefinition(function, make, made.final, advice)
 
 
+class OwnedDictCell(DictCell):
+    """A view that knows whose it is."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, definition: Definition, owner: object, namespace: Any, key: str) -> None:
+        super().__init__(definition, namespace, key)
+        self._of = owner
+
+
+class OwnedSlotCell(SlotCell):
+    """A view that knows whose it is, in C too, where the place is no attribute."""
+
+    __slots__ = ("_of",)
+
+    def __init__(self, definition: Definition, owner: object, member: Any) -> None:
+        super().__init__(definition, owner, member)
+        self._of = owner
+
+
 # OnceLock.
 
 
@@ -108,20 +128,12 @@ class _TurnsOfOwner(Turns):
         return timeout
 
 
-class LockedDictCell(_TurnsOfOwner, DictCell):
-    __slots__ = ("_of",)
-
-    def __init__(self, definition: Definition, owner: object, namespace: Any, key: str) -> None:
-        super().__init__(definition, namespace, key)
-        self._of = owner
+class LockedDictCell(_TurnsOfOwner, OwnedDictCell):
+    __slots__ = ()
 
 
-class LockedSlotCell(_TurnsOfOwner, SlotCell):
-    __slots__ = ("_of",)
-
-    def __init__(self, definition: Definition, owner: object, member: Any) -> None:
-        super().__init__(definition, owner, member)
-        self._of = owner
+class LockedSlotCell(_TurnsOfOwner, OwnedSlotCell):
+    __slots__ = ()
 
 
 # Any other cell.
@@ -236,17 +248,9 @@ class _Guarded(Exclusive):
         return self._publish(await initializer())[0] if value is EMPTY else value
 
 
-class GuardedDictCell(_Guarded, DictCell):
-    __slots__ = ("_of",)
-
-    def __init__(self, definition: Definition, owner: object, namespace: Any, key: str) -> None:
-        super().__init__(definition, namespace, key)
-        self._of = owner
+class GuardedDictCell(_Guarded, OwnedDictCell):
+    __slots__ = ()
 
 
-class GuardedSlotCell(_Guarded, SlotCell):
-    __slots__ = ("_of",)
-
-    def __init__(self, definition: Definition, owner: object, member: Any) -> None:
-        super().__init__(definition, owner, member)
-        self._of = owner
+class GuardedSlotCell(_Guarded, OwnedSlotCell):
+    __slots__ = ()
