@@ -265,6 +265,9 @@ take_proxy(PyObject *module, PyObject *cls)
 static PyMethodDef coroutine_function = {
     "is_coroutine_function", native_is_coroutine_function, METH_O, NULL,
 };
+static PyMethodDef keep_get = {
+    "keep_get", native_keep_get, METH_O, NULL,
+};
 static PyMethodDef keep_for_ever = {
     "keep_for_ever", native_keep_for_ever, METH_O, NULL,
 };
@@ -297,6 +300,10 @@ take_function(PyObject *reference)
     }
     else if (PyUnicode_CompareWithASCIIString(name, keep_for_ever.ml_name) == 0) {
         function = &keep_for_ever;
+        bound = PyTuple_Pack(1, reference);
+    }
+    else if (PyUnicode_CompareWithASCIIString(name, keep_get.ml_name) == 0) {
+        function = &keep_get;
         bound = PyTuple_Pack(1, reference);
     }
     else {

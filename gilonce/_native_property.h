@@ -425,6 +425,80 @@ slot_property_set(Property *self, PyObject *instance, PyObject *value)
 
 /* The type. */
 
+/* `descriptor.__get__(instance, owner=None)`, called by that name. The wrapper which the interpreter
+   makes for it refuses None for both, where the reference, and functools, give the descriptor. */
+static PyObject *
+get_by_name(Property *self, descrgetfunc get, PyObject *const *args, Py_ssize_t positional, PyObject *kwnames)
+{
+    static const char *const names[] = {"instance", "owner"};
+    PyObject *given[] = {NULL, NULL};
+    Py_ssize_t keywords = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
+    for (Py_ssize_t i = 0; i < positional + keywords; i++) {
+        Py_ssize_t place = i;
+        if (i >= positional) {
+            PyObject *name = PyTuple_GET_ITEM(kwnames, i - positional);
+            place = PyUnicode_CompareWithASCIIString(name, names[0]) == 0   ? 0
+                    : PyUnicode_CompareWithASCIIString(name, names[1]) == 0 ? 1
+                                                                            : 2;
+        }
+        if (place > 1 || given[place] != NULL) {
+            PyErr_SetString(PyExc_TypeError, "__get__() takes instance and owner=None, each once");
+            return NULL;
+        }
+        given[place] = args[i];
+    }
+    if (given[0] == NULL) {
+        PyErr_SetString(PyExc_TypeError, "__get__() missing 1 required argument: 'instance'");
+        return NULL;
+    }
+    return get((PyObject *)self, given[0], given[1]);
+}
+
+static PyObject *
+property__get__(Property *self, PyObject *const *args, Py_ssize_t positional, PyObject *kwnames)
+{
+    return get_by_name(self, (descrgetfunc)property_get, args, positional, kwnames);
+}
+
+static PyObject *
+slot_property__get__(Property *self, PyObject *const *args, Py_ssize_t positional, PyObject *kwnames)
+{
+    return get_by_name(self, (descrgetfunc)slot_property_get, args, positional, kwnames);
+}
+
+#define GET(function)                                                                                       \
+    {"__get__", (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS | METH_COEXIST, \
+     "__get__($self, instance, owner=None)\n--\n\nReturn the value; without an instance, the descriptor."}
+
+static PyMethodDef property_methods[] = {GET(property__get__), {NULL, NULL, 0, NULL}};
+static PyMethodDef slot_property_methods[] = {GET(slot_property__get__), {NULL, NULL, 0, NULL}};
+
+/* A class made in Python calls the `__get__` above by its name, also where it is the inherited one.
+   The function behind it is as good, and faster. An assignment of `__get__`, here or in a base, undoes this. */
+static PyObject *
+native_keep_get(PyObject *Py_UNUSED(bound), PyObject *cls)
+{
+    PyTypeObject *type = (PyTypeObject *)cls;
+    PyObject *entry;
+    int found = type_lookup_string(type, "__get__", &entry);
+    if (found < 0) {
+        return NULL;
+    }
+    if (found > 0) {
+        if (Py_IS_TYPE(entry, &PyMethodDescr_Type) && PyType_IsSubtype(type, PyDescr_TYPE(entry))) {
+            PyMethodDef *method = ((PyMethodDescrObject *)entry)->d_method;
+            if (method == property_methods) {
+                type->tp_descr_get = (descrgetfunc)property_get;
+            }
+            else if (method == slot_property_methods) {
+                type->tp_descr_get = (descrgetfunc)slot_property_get;
+            }
+        }
+        Py_DECREF(entry);
+    }
+    Py_RETURN_NONE;
+}
+
 /* Set a field that what was found out depends on. */
 static int
 property_set_name(Property *self, PyObject *name, void *offset)
@@ -520,6 +594,7 @@ static PyGetSetDef property_getset[] = {
 
 static PyType_Slot property_slots[] = {
     {Py_tp_descr_get, property_get},
+    {Py_tp_methods, property_methods},
     {Py_tp_members, property_members},
     {Py_tp_getset, property_getset},
     {Py_tp_traverse, property_traverse},
@@ -531,6 +606,7 @@ static PyType_Slot property_slots[] = {
 static PyType_Slot slot_property_slots[] = {
     {Py_tp_descr_get, slot_property_get},
     {Py_tp_descr_set, slot_property_set},
+    {Py_tp_methods, slot_property_methods},
     {Py_tp_traverse, property_traverse},
     {Py_tp_clear, property_clear},
     {Py_tp_dealloc, property_dealloc},

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 
 @in_c
+def keep_get(cls: type[once_property]) -> None:
+    """Do nothing; in C, let a subclass that inherits `__get__` read as fast as `once_property` does."""
+
+
+@in_c
 class once_property:  # noqa: N801 - a decorator, named as `property` and `cached_property` are
     """A lazy attribute: computed on first access, then an attribute like any other.
 
@@ -105,6 +110,7 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
         super().__init_subclass__(**options)
         if cls.__init__ is not once_property.__init__:
             cls.__new__ = _new_for_own_init  # type: ignore[method-assign]
+        keep_get(cls)
 
     def __init__(
         self,

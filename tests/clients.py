@@ -101,11 +101,6 @@ CLIENTS = [
             "--ignore-glob=*/test_azurestoragequeues.py",
             "--ignore-glob=*/test_gcpubsub.py",
         ),
-        {
-            "t.unit.utils.test_objects.test_cached_property::test_when_access_from_class": (
-                "calls __get__(None), which the interpreter refuses for every descriptor in C, `property` among them"
-            )
-        },
     ),
     Client("attrs", "26.1.0", ("attr", "attrs", "tests"), ("cloudpickle", HYPOTHESIS, "pympler")),
     Client("astroid", "4.3.4", ("astroid", "tests"), ("setuptools<82",)),

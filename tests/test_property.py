@@ -40,6 +40,44 @@ def circle(gilonce: ModuleType) -> Any:
     return Circle
 
 
+def test_get_may_be_called_by_its_name(gilonce: ModuleType) -> None:
+    """`descriptor.__get__(None)` is the descriptor, as with functools; also in a subclass, and by `super()`."""
+
+    class Inherits(gilonce.once_property):
+        pass
+
+    class Overrides(gilonce.once_property):
+        def __get__(self, instance: object, owner: type | None = None) -> Any:
+            return super().__get__(instance, owner)
+
+    class Late(gilonce.once_property):
+        pass
+
+    Late.__get__ = lambda *_: "late"  # type: ignore[method-assign]
+    for kind, slot in itertools.product((gilonce.once_property, Inherits, Overrides), (None, "_slot")):
+
+        class Owner:
+            __slots__ = ("__dict__", "_slot")
+
+            attribute = kind(lambda self: [self], slot=slot)
+
+        descriptor = vars(Owner)["attribute"]
+        assert descriptor.__get__(None) is descriptor.__get__(None, None) is descriptor
+        assert descriptor.__get__(None, Owner) is descriptor.__get__(owner=Owner, instance=None) is descriptor
+        it = Owner()
+        assert it.attribute is it.attribute
+        assert descriptor.__get__(it) is descriptor.__get__(it, owner=Owner)
+        assert it.attribute == [it]
+        for arguments, keywords in (((), {}), ((it, Owner, 1), {}), ((it,), {"instance": it}), ((it,), {"cls": Owner})):
+            with pytest.raises(TypeError, match="__get__"):
+                descriptor.__get__(*arguments, **keywords)
+
+    class Last:
+        attribute = Late(lambda _: "inherited")
+
+    assert Last().attribute == "late"
+
+
 # Per instance, in the `__dict__`
 
 
