@@ -173,7 +173,12 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
     def _cell_of(self, instance: Any) -> BoundCell:
         """Return the cell of `instance`."""
         name = self._name()
-        found = next((cls.__dict__[name] for cls in type(instance).__mro__ if name in cls.__dict__), None)
+        found = None
+        # No generator: one that is dropped unfinished runs code, and Ctrl-C in that is lost.
+        for cls in type(instance).__mro__:
+            if name in cls.__dict__:
+                found = cls.__dict__[name]
+                break
         # If something else is found, it is an override that has reached us through super().
         # The attribute's own name is where its value will go, so ours stays apart.
         key = name if found is self else self._definition.key
