@@ -169,10 +169,14 @@ class Turns(Exclusive):
         timeout = self._timeout()
         wait = Wait(running, None, wake)
         try:
-            # Can be interrupted: by Ctrl-C in the main thread.
-            if wait.enter() and not gate.acquire(True, _remaining(timeout, started)):
-                raise self._too_late(timeout, running)
+            try:
+                # Can be interrupted: by Ctrl-C in the main thread.
+                if wait.enter() and not gate.acquire(True, _remaining(timeout, started)):
+                    raise self._too_late(timeout, running)
+            finally:
+                wait.leave()
         finally:
+            # Again, as with `Attempt.end`.
             wait.leave()
 
     async def _await(self: Any, running: Attempt, started: float, task: object) -> None:
@@ -200,11 +204,14 @@ class Turns(Exclusive):
         timeout = self._timeout()
         wait = Wait(running, task, wake)
         try:
-            if wait.enter():
-                # `wait`, unlike `wait_for`, has one kind of timeout on every Python.
-                await asyncio.wait([is_over], timeout=None if timeout is None else _remaining(timeout, started))
-                if not is_over.done():
-                    raise self._too_late(timeout, running)
+            try:
+                if wait.enter():
+                    # `wait`, unlike `wait_for`, has one kind of timeout on every Python.
+                    await asyncio.wait([is_over], timeout=None if timeout is None else _remaining(timeout, started))
+                    if not is_over.done():
+                        raise self._too_late(timeout, running)
+            finally:
+                wait.leave()
         finally:
             wait.leave()
 

@@ -12,8 +12,9 @@ Why no deadlock is missed, and none is seen that is not there:
   they were entered all at the same moment. An attempt, once over, stays over, so one that
   is not over when it is looked at was not over at that moment. The cycle was there.
 
-Several may see the same cycle; the first to enter its name in the cycle's claims raises,
-and the others wait on, for it lets them go on.
+Several may see the same cycle; the first to enter its name in the cycle's claims raises.
+The others look for another cycle, without that one's wait, and if there is none they wait
+on, for it lets them go on.
 
 Nothing is locked, so a signal handler or a finalizer may come in anywhere: all that is
 shared is entered, copied and dropped by single operations of a dict.
@@ -81,10 +82,9 @@ class Attempt:
 
     def enter(self) -> Attempt:
         """Return the attempt that is now under way for the cell: this one, or the one that was there."""
-        running = self.register.setdefault(self.key, self)
-        if running is self:
-            _running[self] = None
-        return running
+        # First, for a signal handler that comes in between and waits for this must find it here.
+        _running[self] = None
+        return self.register.setdefault(self.key, self)
 
     def end(self) -> None:
         """Let the next one begin, and wake all who wait. Does nothing where it never began; may be called again.
@@ -141,20 +141,31 @@ class Wait:
         self.attempt.waiting[self] = None
         if self.attempt.is_over:
             return False
-        cycle = self._find_cycle()
-        # All who see this cycle ask the same claims, those of its member with the lowest `id`.
-        if cycle and min(cycle, key=id).claims.setdefault(frozenset(map(id, cycle)), self) is self:
-            raise DeadlockError(_describe(cycle))
+        # Who holds nothing up is in no cycle. That is most, where many wait for one.
+        if any([attempt.is_held_up_by(self) for attempt in _running.copy()]):
+            self._raise_in_cycle()
         return True
+
+    def _raise_in_cycle(self) -> None:
+        waits = _waits.copy()
+        while True:
+            cycle = self._find_cycle(waits)
+            if not cycle:
+                return
+            # All who see this cycle ask the same claims, those of its member with the lowest `id`.
+            first = min(cycle, key=id).claims.setdefault(frozenset(map(id, cycle)), self)
+            if first is self:
+                raise DeadlockError(_describe(cycle))
+            # That one gives up. There may be another cycle, in which it is not.
+            waits.pop(first, None)
 
     def leave(self) -> None:
         """Take back what `enter` did."""
         _waits.pop(self, None)
         self.attempt.waiting.pop(self, None)
 
-    def _find_cycle(self) -> list[Wait]:
-        """Return the waits of a cycle that this one closes, beginning with this one; none if it closes none."""
-        waits = _waits.copy()
+    def _find_cycle(self, waits: dict[Wait, None]) -> list[Wait]:
+        """Return those of `waits` in a cycle that this one closes, beginning with this one; none if it closes none."""
         paths = [[self]]
         seen = {self}
         while paths:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import functools
 import gc
+import itertools
 import os
 import pickle
 import re
@@ -13,6 +15,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -310,6 +313,112 @@ def test_a_finalizer_that_reaches_what_it_interrupted_is_told_at_once(gilonce: M
 
     assert cell.get_or_init(initializer) == "value"
     assert len(told) == 1
+
+
+@pytest.mark.parametrize("claimed", [0, 1])
+def test_who_leaves_a_cycle_to_another_still_looks_for_the_next(gilonce: ModuleType, claimed: int) -> None:
+    """Two tasks of a loop that an initializer runs wait for one thread: if one gives up, the other still waits."""
+    assert gilonce.OnceLock
+    waits = sys.modules["gilonce._waits"]
+    register: dict[str, Any] = {}
+
+    def attempt(name: str, thread: int) -> Any:
+        begun = waits.Attempt(register, name, name.upper, None, None)
+        begun.thread = thread
+        return begun.enter()
+
+    def wait(running: Any, thread: int, task: object) -> Any:
+        begun = waits.Wait(running, task, lambda: None)
+        begun.thread = thread
+        return begun
+
+    first, second = attempt("first", -1), attempt("second", -2)
+    tasks = [wait(first, -2, object()), wait(first, -2, object())]
+    last = wait(second, -1, None)
+    try:
+        assert all(task.enter() for task in tasks)
+        # One of the tasks sees the cycle at the same time as the thread that closes it, and is the first to say so.
+        cycle = [tasks[claimed], last]
+        min(cycle, key=id).claims[frozenset(map(id, cycle))] = tasks[claimed]
+        with pytest.raises(gilonce.DeadlockError):
+            last.enter()
+    finally:
+        for entered in (*tasks, last):
+            entered.leave()
+        first.end()
+        second.end()
+
+
+def test_where_many_wait_for_one_nobody_looks_at_all_of_them(
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who runs no initializer closes no cycle: with thousands of tasks, each would look at thousands."""
+    lock = gilonce.OnceLock()
+    waits = sys.modules["gilonce._waits"]
+    asked = []
+    is_held_up_by = waits.Attempt.is_held_up_by
+
+    def counted(attempt: Any, wait: Any) -> Any:
+        asked.append(wait)
+        return is_held_up_by(attempt, wait)
+
+    monkeypatch.setattr(waits.Attempt, "is_held_up_by", counted)
+
+    async def main() -> None:
+        async def initializer() -> int:
+            await asyncio.sleep(0)
+            return 1
+
+        assert await asyncio.gather(*[lock.aget_or_init(initializer) for _ in range(100)]) == [1] * 100
+
+    asyncio.run(main())
+    assert len(asked) <= 100
+
+
+@pytest.mark.parametrize("role", ["leader", "waiting"])
+def test_ctrl_c_at_any_call_leaves_nothing_behind(gilonce: ModuleType, role: str) -> None:
+    """Not even where what takes an entry back is itself interrupted: it is done once more."""
+    assert gilonce.OnceLock
+    room = Path(gilonce.__file__).parent
+    waits = sys.modules["gilonce._waits"]
+
+    def is_interrupted_at(number: int) -> bool:
+        lock = gilonce.OnceLock()
+        begun, finish = threading.Event(), threading.Event()
+        calls = itertools.count(1)
+
+        def initializer() -> int:
+            begun.set()
+            assert finish.wait(WATCHDOG)
+            return 1
+
+        def trace(frame: Any, event: str, _: Any) -> None:
+            if Path(frame.f_code.co_filename).parent == room and next(calls) == number:
+                raise KeyboardInterrupt
+            if frame.f_code.co_name == "_remaining":
+                finish.set()
+
+        thread = threading.Thread(target=lock.get_or_init, args=(initializer,))
+        if role == "waiting":
+            thread.start()
+            assert begun.wait(WATCHDOG)
+        tracer = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            lock.get_or_init(int)
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(tracer)
+            finish.set()
+            if thread.ident is not None:
+                thread.join(WATCHDOG)
+            assert waits._running == waits._waits == {}, f"interrupted at call {number}"
+            assert lock.get_or_init(int) in (0, 1)
+        return False
+
+    numbers = itertools.takewhile(is_interrupted_at, itertools.count(1))
+    assert len(list(numbers)) > 5
 
 
 @needs_kill
