@@ -13,7 +13,7 @@ do who have entered.
 from __future__ import annotations
 
 import sys
-from _thread import TIMEOUT_MAX, allocate_lock
+from _thread import TIMEOUT_MAX, allocate_lock, start_new_thread
 from time import monotonic
 
 from ._callables import name_of
@@ -196,9 +196,13 @@ class Turns(Exclusive):
                 is_over.set_result(None)
 
         def wake() -> None:
-            try:  # noqa: SIM105 - as above
+            try:
                 loop.call_soon_threadsafe(finish)
+            except RecursionError:
+                # Who ran the initializer is deep in its stack. Another thread has room.
+                start_new_thread(wake, ())
             except RuntimeError:
+                # The loop is closed: nobody waits there.
                 pass
 
         timeout = self._timeout()

@@ -142,7 +142,7 @@ class Wait:
         if self.attempt.is_over:
             return False
         # Who holds nothing up is in no cycle. That is most, where many wait for one.
-        if any([attempt.is_held_up_by(self) for attempt in _running.copy()]):
+        if any([attempt.is_held_up_by(self) for attempt in _running.copy()]):  # noqa: C419 - no generator to drop
             self._raise_in_cycle()
         return True
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import operator
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
@@ -423,3 +426,56 @@ def test_the_surfaces_with_async_in_their_name_are_served(gilonce: ModuleType) -
         if "async" in name:
             touch = SURFACES[name](With(gilonce, gilonce.OnceLock), lambda: ["value"], None)
             assert touch() is touch()
+
+
+def test_who_initializes_deep_in_its_stack_wakes_the_tasks_that_wait(
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To call the loop of another thread takes more of the stack than to run an initializer in C."""
+    assert gilonce.OnceLock
+    wait_class: Any = sys.modules["gilonce._waits"].Wait
+    enter = wait_class.enter
+
+    def initialize_with_room_for(calls: int) -> Any:
+        lock = gilonce.OnceLock(timeout=WATCHDOG)
+        waiting, begun, gate = threading.Semaphore(0), threading.Lock(), threading.Lock()
+        monkeypatch.setattr(wait_class, "enter", lambda wait: (enter(wait), waiting.release())[0])
+        for locked in (begun, gate):
+            assert locked.acquire(timeout=WATCHDOG)
+        # In C, all of it.
+        steps = map(operator.methodcaller("__call__"), [begun.release, functools.partial(gate.acquire, True, WATCHDOG)])
+        initializer = functools.partial(list, steps)
+
+        def leader() -> Any:
+            frame: Any = sys._getframe()
+            depth = 0
+            while frame is not None:
+                depth, frame = depth + 1, frame.f_back
+
+            def descend(further: int) -> Any:
+                return descend(further - 1) if further > 0 else lock.get_or_init(initializer)
+
+            try:
+                return descend(sys.getrecursionlimit() - depth - calls)
+            except RecursionError:
+                begun.release()
+                return None
+
+        async def wait() -> Any:
+            async def too_late() -> list[object]:
+                return [None, True]
+
+            return await lock.aget_or_init(too_late)
+
+        with ThreadPoolExecutor(2) as pool:
+            leading = pool.submit(leader)
+            assert begun.acquire(timeout=WATCHDOG)
+            awaited = pool.submit(lambda: asyncio.run(wait()))
+            if lock._attempts:
+                assert waiting.acquire(timeout=WATCHDOG)
+            gate.release()
+            return leading.result(WATCHDOG), awaited.result(WATCHDOG)
+
+    results = [initialize_with_room_for(calls) for calls in range(2, 16)]
+    assert all(value == [None, True] for _, value in results)
+    assert results[-1][0] == [None, True]
