@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ._bound import BoundCell
+    from ._cell import Discard
     from ._waits import Attempt
 
     Make = Callable[[], Any]
@@ -68,7 +69,9 @@ def definition_of(function: object, make: Make, made: Any, advice: str) -> Defin
         return Definition(function, made._discard, advice)
     if type(made) is OnceLock:
         return LockedDefinition(function, made.timeout, advice)
-    return KeptDefinition(function, make, made.final, advice)
+    # What derives from ours may lose a value as ours does: see `_Guarded`.
+    discard = getattr(made, "_discard", None) if isinstance(made, GILOnceCell) else None
+    return KeptDefinition(function, make, made.final, advice, discard)
 
 
 class OwnedDictCell(DictCell):
@@ -131,6 +134,11 @@ class _TurnsOfOwner(Turns):
 class LockedDictCell(_TurnsOfOwner, OwnedDictCell):
     __slots__ = ()
 
+    def __init__(self, definition: Definition, owner: object, namespace: Any, key: str) -> None:
+        # Instances that share a `__dict__`, and a proxy and what is behind it, share the value in it.
+        # What is no dict may be made anew at each look.
+        super().__init__(definition, namespace if type(namespace) is dict else owner, namespace, key)
+
 
 class LockedSlotCell(_TurnsOfOwner, OwnedSlotCell):
     __slots__ = ()
@@ -164,8 +172,8 @@ class KeptDefinition(Definition):
 
     races = False
 
-    def __init__(self, function: object, make: Make, final: bool, advice: str) -> None:
-        super().__init__(function, None, advice)
+    def __init__(self, function: object, make: Make, final: bool, advice: str, discard: Discard) -> None:
+        super().__init__(function, discard, advice)
         self.make = make
         self.final = final
         self.kept_key = f"{self.key} cell"
@@ -178,7 +186,8 @@ class KeptDefinition(Definition):
     def cell_of(self, owner: object) -> Any:
         if is_class(owner):
             values = self.values_of(owner)
-            return values.get(self.kept_key) or values.setdefault(self.kept_key, self.make())
+            kept = values.get(self.kept_key, EMPTY)
+            return values.setdefault(self.kept_key, self.make()) if kept is EMPTY else kept
         return self.cell_in_dict(owner, self.key) if self.final else self.kept_in(owner)
 
     def find(self, owner: object) -> Any:
@@ -219,6 +228,9 @@ class _Guarded(Exclusive):
     The value is published from inside the cell's initializer. So a cell that has a value,
     while the place has none, has one that was taken out since; and who comes to a cell
     that has none, after another has published, finds the value before computing it.
+
+    The value that loses a race loses it here, where the cell does not see it. So it is
+    discarded here, as a `GILOnceCell` does.
     """
 
     __slots__ = ()
@@ -234,7 +246,7 @@ class _Guarded(Exclusive):
 
     def _compute(self: Any, initializer: Callable[[], Any]) -> Any:
         value = self._load()
-        return self._publish(initializer())[0] if value is EMPTY else value
+        return GILOnceCell._fill(self, initializer) if value is EMPTY else value
 
     async def aget_or_init(self: Any, initializer: Callable[[], Awaitable[Any]], /) -> Any:
         check_initializer(initializer)
@@ -244,8 +256,7 @@ class _Guarded(Exclusive):
         return await self._guard().aget_or_init(partial(self._acompute, initializer))
 
     async def _acompute(self: Any, initializer: Callable[[], Awaitable[Any]]) -> Any:
-        value = self._load()
-        return self._publish(await initializer())[0] if value is EMPTY else value
+        return await GILOnceCell.aget_or_init(self, initializer)
 
 
 class GuardedDictCell(_Guarded, OwnedDictCell):

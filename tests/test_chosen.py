@@ -8,14 +8,16 @@ import dataclasses
 import functools
 import gc
 import pickle
+import sys
 import threading
 import weakref
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+from unittest import mock
 
 import pytest
-from support import SURFACES, With, race, run_threads
+from support import SURFACES, WATCHDOG, With, race, run_threads
 
 Make = Callable[[], Any]
 
@@ -614,3 +616,122 @@ def test_a_discard_is_given_to_the_cell(gilonce: ModuleType) -> None:
         assert len(set(map(id, got))) == 1
         assert len(discarded) == 3
         assert got[0] not in discarded
+
+
+@pytest.mark.parametrize("name", ["once_method", "property_in_dict", "async_property"])
+def test_what_loses_in_a_cell_derived_from_ours_is_discarded(gilonce: ModuleType, name: str) -> None:
+    """In a method or an attribute too, where the race is for a place beside the cell."""
+
+    class Derived(gilonce.GILOnceCell):
+        pass
+
+    discarded: list[Any] = []
+    make = functools.partial(Derived, discard=discarded.append)
+    made: list[Any] = []
+    both_run = threading.Barrier(2)
+
+    def initializer() -> object:
+        value = object()
+        made.append(value)
+        both_run.wait(WATCHDOG)
+        return value
+
+    touch = SURFACES[name](With(gilonce, make), initializer, None)
+    values = run_threads(touch, touch)
+    assert values[0] is values[1]
+    assert [value for value in made if value is not values[0]] == discarded
+    assert len(discarded) == 1
+
+
+def test_a_cell_that_counts_as_false_is_made_once(gilonce: ModuleType) -> None:
+    """A cell may have a length, or a truth of its own."""
+
+    class Falsy(gilonce.GILOnceCell):
+        made = 0
+
+        def __init__(self) -> None:
+            super().__init__()
+            Falsy.made += 1
+
+        def __len__(self) -> int:
+            return 0
+
+    class Owner:
+        @classmethod
+        @gilonce.once(cell=Falsy)
+        def of_class(cls) -> object:
+            return object()
+
+        @gilonce.once(cell=Falsy)
+        def of_instance(self) -> object:
+            return object()
+
+    it = Owner()
+    values = Owner.of_class(), it.of_instance()
+    made = Falsy.made
+    assert (Owner.of_class(), it.of_instance()) == values
+    assert Falsy.made == made
+
+
+@pytest.mark.parametrize("name", ["method", "attribute"])
+def test_instances_that_share_a_dict_initialize_its_value_once(gilonce: ModuleType, name: str) -> None:
+    """As in the Borg pattern: it is one place, whoever asks for it."""
+    ran: list[int] = []
+    begun, finish = threading.Event(), threading.Event()
+
+    shared: dict[str, Any] = {}
+
+    class Borg:
+        def __init__(self) -> None:
+            self.__dict__ = shared
+
+        @gilonce.once(cell=gilonce.OnceLock)
+        def method(self) -> object:
+            return run()
+
+        @gilonce.once_property(cell=gilonce.OnceLock)
+        def attribute(self) -> object:
+            return run()
+
+    def run() -> object:
+        ran.append(1)
+        if len(ran) == 2:
+            finish.set()
+        begun.set()
+        assert finish.wait(WATCHDOG)
+        return object()
+
+    def ask() -> object:
+        found = getattr(Borg(), name)
+        return found() if name == "method" else found
+
+    wait_class: Any = sys.modules["gilonce._waits"].Wait
+    enter = wait_class.enter
+
+    def entered(wait: Any) -> Any:
+        finish.set()
+        return enter(wait)
+
+    def ask_later() -> object:
+        assert begun.wait(WATCHDOG)
+        return ask()
+
+    with mock.patch.object(wait_class, "enter", entered):
+        values = run_threads(ask, ask_later)
+    assert len(ran) == 1
+    assert values[0] is values[1]
+
+
+def test_a_copy_of_a_view_is_a_cell_of_the_kind_that_was_chosen(gilonce: ModuleType) -> None:
+    """With what that was made with: it was a `GILOnceCell` whose discard was the lock's timeout."""
+
+    class Owner:
+        @gilonce.once(cell=functools.partial(gilonce.OnceLock, timeout=30))
+        def method(self) -> int:
+            return 42
+
+    view = Owner().method.cell
+    assert view.get_or_init(int) == 0
+    for copied in (copy.copy(view), copy.deepcopy(view), pickle.loads(pickle.dumps(view))):
+        assert type(copied) is gilonce.OnceLock
+        assert (copied.timeout, copied.get()) == (30, 0)
