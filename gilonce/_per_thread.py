@@ -132,8 +132,14 @@ class ThreadOnceCell:
         shown = repr(self._mine()).partition(": ")[2]
         return f"<{type(self).__name__}: {shown}"
 
+    def _new(self) -> ThreadOnceCell:
+        """Return an empty cell of this class, whose `__init__` may take anything."""
+        return _empty(type(self), self._discard)
+
     def __copy__(self) -> ThreadOnceCell:
-        copied = type(self)(discard=self._discard)
+        copied = self._new()
+        if hasattr(self, "__dict__"):
+            copied.__dict__.update(self.__dict__)
         value = self.get(EMPTY)
         if value is not EMPTY:
             copied.set(value)
@@ -142,15 +148,19 @@ class ThreadOnceCell:
     def __deepcopy__(self, memo: dict[int, Any]) -> ThreadOnceCell:
         from copy import deepcopy
 
-        copied = memo[id(self)] = type(self)(discard=self._discard)
+        copied = memo[id(self)] = self._new()
+        if hasattr(self, "__dict__"):
+            copied.__dict__.update(deepcopy(self.__dict__, memo))
         value = self.get(EMPTY)
         if value is not EMPTY:
             copied.set(deepcopy(value, memo))
         return copied
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _empty, (type(self), self._discard)
+        return _empty, (type(self), self._discard), getattr(self, "__dict__", None) or None
 
 
 def _empty(cls: type[ThreadOnceCell], discard: Discard) -> ThreadOnceCell:
-    return cls(discard=discard)
+    made = cls.__new__(cls)
+    ThreadOnceCell.__init__(made, discard=discard)
+    return made

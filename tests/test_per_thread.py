@@ -6,6 +6,7 @@ import asyncio
 import copy
 import gc
 import pickle
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -175,3 +176,28 @@ def test_a_value_that_holds_its_cell_is_collected(gilonce: ModuleType) -> None:
     del cell, value
     gc.collect()
     assert reference() is None
+
+
+class Named:
+    """What a user derives from the cell, with an `__init__` of its own; made for each implementation below."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
+def test_a_subclass_is_copied_with_what_it_has(gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a subclass of the other cells is: its `__init__` is not asked, its attributes go along."""
+    kind = type("Kind", (Named, gilonce.ThreadOnceCell), {"__module__": __name__})
+    monkeypatch.setattr(sys.modules[__name__], "Kind", kind, raising=False)
+    cell = kind("a name")
+    cell.set([1])
+    for copied, value in (
+        (copy.copy(cell), [1]),
+        (copy.deepcopy(cell), [1]),
+        (pickle.loads(pickle.dumps(cell)), None),
+    ):
+        assert type(copied) is kind
+        assert copied.name == "a name"
+        assert copied.get() == value
+    assert copy.copy(cell).get() is cell.get() is not copy.deepcopy(cell).get()
