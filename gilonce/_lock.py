@@ -259,8 +259,8 @@ class OnceLock(Turns, GILOnceCell):
       two cells that need each other, an initializer that reaches its own cell, a
       finalizer or a signal handler that reaches the cell which it interrupted, a thread
       that would block for a task of its own event loop.
-    * What cannot be seen (a lock of somebody else's, the import lock, a thread that the
-      initializer itself waits for) is what `timeout` is for.
+    * What cannot be seen (a lock of somebody else's, the import lock, a thread or another
+      task that the initializer itself waits for) is what `timeout` is for.
     * `set` waits for the outcome of an initializer that is running; `get`, `is_set` and
       `take` never wait. Ctrl-C interrupts a main thread that waits.
     * Tasks wait in `aget_or_init` without blocking their event loop, which must be
