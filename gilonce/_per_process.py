@@ -107,7 +107,8 @@ def keep_for_ever(value: object) -> None:
     """Let `value` never be finalized, not even when the interpreter ends.
 
     Until then a list would do; but at its end the interpreter drops what its modules have.
-    (PyPy finalizes nothing at its end.)
+    (PyPy finalizes nothing at its end. Where there is neither the native core nor ctypes,
+    the list must do.)
     """
     if _increment is None:
         _kept.append(value)
@@ -123,8 +124,11 @@ def _find_increment() -> Any:
     """Return what adds a reference to an object. Found before a fork: a child is no place to import in."""
     if implementation == "native" or sys.implementation.name != "cpython":
         return None
-    from ctypes import py_object, pythonapi
-
+    try:
+        from ctypes import py_object, pythonapi
+    except ImportError:
+        # Python may be built without it; and 3.12's does not load in an interpreter with a GIL of its own.
+        return None
     # By item, so that it is ours alone: what is got by attribute others may declare otherwise.
     increment = pythonapi["Py_IncRef"]
     increment.argtypes = [py_object]

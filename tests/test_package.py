@@ -59,6 +59,19 @@ def test_importing_it_imports_nothing_heavy(gilonce: ModuleType, avoided: str) -
     assert run_python(gilonce, "-c", source) == "False\n"
 
 
+def test_no_cell_needs_ctypes(gilonce: ModuleType) -> None:
+    """Python may be built without it, and it does not load in every interpreter."""
+    source = """
+import sys
+sys.modules["ctypes"] = None
+from gilonce import ProcessOnceCell
+print(ProcessOnceCell().get_or_init(int))
+from gilonce._per_process import keep_for_ever
+keep_for_ever([])
+"""
+    assert run_python(gilonce, "-c", source) == "0\n"
+
+
 def test_wrapt_is_imported_by_the_first_lazy_global_and_not_before(gilonce: ModuleType) -> None:
     """Who only wants @once never pays for the proxy."""
     source = """
