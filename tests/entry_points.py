@@ -457,9 +457,18 @@ def set_and_delete_attributes(world: World) -> None:
             del owner.attribute
 
 
+@through("keep_get")
+def subclass_properties(world: World) -> None:
+    class Sub(gilonce.once_property[Any]):
+        """Has the C function that its base has."""
+
+    assert type("Owner", (), {"attribute": Sub(lambda _: world)})().attribute is world
+
+
 @through("slot_property_slots.Py_tp_descr_get")
 def read_slots(world: World) -> None:
     seen(world.slotted.attribute)
+    seen(vars(world.slotted_class)["attribute"].__get__(world.slotted))
     seen(world.slotted.attribute)
     with suppress(AttributeError):
         seen(world.slotted._attribute)

@@ -480,6 +480,9 @@ class Graph:
         self.waits._waits[wait] = None
         return wait
 
+    def cycle(self, wait: Any) -> Any:
+        return wait._find_cycle(self.waits._waits)
+
 
 @pytest.fixture
 def graph(gilonce: ModuleType) -> Iterator[Graph]:
@@ -494,12 +497,12 @@ def test_what_a_thread_began_before_it_waits_is_held_up_and_what_it_began_since_
     graph.attempt("mine", thread=1, number=1)
     graph.attempt("theirs", thread=2, number=1)
     graph.wait("mine", thread=2, number=2)
-    assert len(graph.wait("theirs", thread=1, number=2)._find_cycle()) == 2
+    assert len(graph.cycle(graph.wait("theirs", thread=1, number=2))) == 2
     graph.waits._waits.clear()
     # Begun by a signal handler, while its thread waits below it.
     graph.attempt("on top", thread=2, number=3)
     graph.wait("mine", thread=2, number=2)
-    assert graph.wait("on top", thread=1, number=2)._find_cycle() == []
+    assert graph.cycle(graph.wait("on top", thread=1, number=2)) == []
 
 
 def test_a_task_is_held_up_by_its_own_waits_and_by_what_blocks_its_thread(graph: Graph) -> None:
@@ -509,17 +512,17 @@ def test_a_task_is_held_up_by_its_own_waits_and_by_what_blocks_its_thread(graph:
     graph.attempt("thread's", thread=2, number=1)
     # Another task of the same loop waits: nothing is held up.
     graph.wait("thread's", thread=1, number=2, task=two)
-    assert graph.wait("task's", thread=2, number=2)._find_cycle() == []
+    assert graph.cycle(graph.wait("task's", thread=2, number=2)) == []
     graph.waits._waits.clear()
     # The task itself waits; or its whole thread does.
     for task in (one, None):
         graph.wait("thread's", thread=1, number=3, task=task)
-        assert len(graph.wait("task's", thread=2, number=2)._find_cycle()) == 2
+        assert len(graph.cycle(graph.wait("task's", thread=2, number=2))) == 2
         graph.waits._waits.clear()
     # A loop that an initializer runs is on top of it, whichever task waits.
     graph.attempt("below", thread=1, number=1)
     graph.wait("thread's", thread=1, number=2, task=two)
-    assert len(graph.wait("below", thread=2, number=2)._find_cycle()) == 2
+    assert len(graph.cycle(graph.wait("below", thread=2, number=2))) == 2
 
 
 def test_ways_that_meet_again_are_followed_once_and_what_is_over_not_at_all(graph: Graph) -> None:
@@ -530,9 +533,9 @@ def test_ways_that_meet_again_are_followed_once_and_what_is_over_not_at_all(grap
         graph.wait("b", thread=0, number=2)
         graph.wait("c", thread=1, number=2)
     mine = graph.wait("a", thread=2, number=2)
-    assert len(mine._find_cycle()) == 3
+    assert len(graph.cycle(mine)) == 3
     graph.attempts["b"].is_over = True
-    assert mine._find_cycle() == []
+    assert graph.cycle(mine) == []
 
 
 def test_who_enters_after_another_has_finished_finds_its_value(
