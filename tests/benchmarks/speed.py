@@ -34,6 +34,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pyperf
@@ -274,6 +275,28 @@ def in_two_threads(code: str) -> Timed:
     return Timed(time, it.operations)
 
 
+def waiting(threads: int) -> Timed:
+    """Let threads ask an empty `OnceLock` at once, whose initializer takes 0.1 s: how long until all have its value."""
+
+    def time(loops: int) -> float:
+        spent = 0.0
+        for _ in range(loops):
+            cell = gilonce.OnceLock[None]()
+            barrier = threading.Barrier(threads + 1)
+            ask = functools.partial(cell.get_or_init, functools.partial(sleep, 0.1))
+            asking = [threading.Thread(target=lambda ask=ask, b=barrier: (b.wait(), ask())) for _ in range(threads)]
+            for thread in asking:
+                thread.start()
+            barrier.wait()
+            begin = pyperf.perf_counter()
+            for thread in asking:
+                thread.join()
+            spent += pyperf.perf_counter() - begin
+        return spent
+
+    return Timed(time, 1)
+
+
 #: The compiled parts of packages that run without them, too.
 COMPILED = {"wrapt": "wrapt._wrappers", "lazy_object_proxy": "lazy_object_proxy.cext"}
 WRAPT = ("wrapt",)
@@ -359,6 +382,7 @@ ROWS = [
         )
         for kind in FACTORIES
     ),
+    Row("64 threads at a cold OnceLock / one", 64, 1, 1.1, 1.1, 0, time=waiting),
     Row("import gilonce / import wrapt", "import gilonce", "import wrapt", 0.05, 0.1, time=start),
 ]
 if not HAS_GIL:
