@@ -176,7 +176,7 @@ class Turns(Exclusive):
             finally:
                 wait.leave()
         finally:
-            # Again, as with `Attempt.end`.
+            # Again, as in `_fill`: a wait left behind would be followed and kept for ever.
             wait.leave()
 
     async def _await(self: Any, running: Attempt, started: float, task: object) -> None:
