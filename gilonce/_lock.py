@@ -164,7 +164,7 @@ class Turns(Exclusive):
             try:  # noqa: SIM105 - contextlib would have to be imported
                 gate.release()
             except RuntimeError:
-                pass
+                pass  # it was open: woken before
 
         timeout = self._timeout()
         wait = Wait(running, None, wake)
