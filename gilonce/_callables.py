@@ -38,10 +38,11 @@ def name_of(function: Any) -> str:
 
 
 def _is_partial(function: Any) -> bool:
-    from functools import partial
-
+    # Who has one has the module; and at the interpreter's end, when a finalizer asks, none can be imported.
+    functools = sys.modules.get("functools")
     return (
-        isinstance(function, partial)
+        functools is not None
+        and isinstance(function, functools.partial)
         and hasattr(function, "func")
         and isinstance(getattr(function, "args", None), tuple)
         and isinstance(getattr(function, "keywords", None), dict)

@@ -125,13 +125,11 @@ class Wait:
     __slots__ = ("attempt", "claims", "number", "task", "thread", "thread_name", "wake")
 
     def __init__(self, attempt: Attempt, task: object, wake: Callable[[], None]) -> None:
-        from threading import current_thread
-
         self.attempt = attempt
         self.task = task
         self.wake = wake
         self.thread = get_ident()
-        self.thread_name = current_thread().name
+        self.thread_name = _name_of_this_thread()
         self.number = _next_number()
         self.claims: dict[frozenset[int], Wait] = {}
 
@@ -196,6 +194,15 @@ def _next_number() -> int:
     number: int = getattr(_numbers, "last", 0) + 1
     _numbers.last = number
     return number
+
+
+def _name_of_this_thread() -> str:
+    try:
+        from threading import current_thread
+    except ImportError:
+        # At the interpreter's end, a finalizer finds no module any more.
+        return str(get_ident())
+    return current_thread().name
 
 
 def _describe(cycle: list[Wait]) -> str:
