@@ -4,6 +4,7 @@ The scenarios and the tools are in `hanging/`. Each scenario is played with each
 watchdog dumps all stacks and ends the process; the parent has a time limit as well. What can come out:
 
 * `ok`: it went on, and kept the laws that the scenario's docstring names;
+* `told`: the same, and somebody was told, by an error that the tool promises, instead of waiting for ever;
 * `hangs`: the watchdog ended it;
 * `wrong`: it went on, and broke a law; or it ended the process;
 * `n/a`: the tool has no such form (asynchronous, or per instance);
@@ -11,9 +12,9 @@ watchdog dumps all stacks and ends the process; the parent has a time limit as w
 * `cannot`: the scenario cannot be played on this interpreter or system.
 
 Without arguments, everything is run and printed as a Markdown table, and the stacks of what hangs go to stderr; a
-column of gilonce stands for all its surfaces, by the worst outcome of them. The exit status is 1 if a surface of
-gilonce hangs or goes wrong. `--run SCENARIO TOOL ...` plays one scenario in this very process, with one tool after
-the other.
+column of gilonce stands for all its surfaces, by the worst outcome of them, and that of `OnceLock` for both
+implementations. The exit status is 1 if a surface of gilonce hangs or goes wrong. `--run SCENARIO TOOL ...`
+plays one scenario in this very process, with one tool after the other.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from dataclasses import dataclass
 from hanging import calls, interrupts, tasks, threads
 from hanging.play import play
 from hanging.scenario import SCENARIOS
-from hanging.tools import GILONCE, PEERS, TOOLS
+from hanging.tools import GILONCE, LOCKS, PEERS, TOOLS
 from support import IMPLEMENTATIONS, environment
 
 #: The scenarios, room by room.
@@ -47,7 +48,7 @@ NAMES = [
 PATIENCE = 30.0
 
 #: From harmless to harmful.
-OUTCOMES = ["n/a", "missing", "cannot", "ok", "wrong", "hangs"]
+OUTCOMES = ["n/a", "missing", "cannot", "ok", "told", "wrong", "hangs"]
 
 
 @dataclass(frozen=True)
@@ -92,15 +93,15 @@ def judge(name: str, tools: Iterable[str], implementation: str, limit: float) ->
             outcomes[-1] = last, "hangs", errors
         elif status != 0 or not outcome:
             outcomes[-1] = last, "wrong", f"{detail}\nthe process ended with status {status}\n{errors}"
-        elif outcome != "ok":
+        elif outcome not in ("ok", "told"):
             outcomes[-1] = last, outcome, f"{detail}\n{errors}"
         for tool, outcome, detail in outcomes:
             yield Verdict(name, tool, outcome, detail.strip())
         remaining = remaining[len(outcomes) :]
 
 
-def _judge_all(name: str, tools: Iterable[str], implementation: str, limit: float) -> list[Verdict]:
-    return list(judge(name, tools, implementation, limit))
+def _judge_all(name: str, tools: Iterable[str], implementations: Iterable[str], limit: float) -> list[Verdict]:
+    return [verdict for kind in implementations for verdict in judge(name, tools, kind, limit)]
 
 
 def _run(name: str, tools: list[str], implementation: str, limit: float) -> tuple[int | str, str, str]:
@@ -137,8 +138,9 @@ def _print_versions() -> None:
 
 def print_table(names: list[str], peers: list[str], limit: float) -> int:
     """Run the scenarios on everything, print the table, and return the exit status."""
-    columns = [(f"gilonce ({kind})", GILONCE, kind) for kind in IMPLEMENTATIONS]
-    columns += [(f"`{peer}`", [peer], IMPLEMENTATIONS[0]) for peer in peers]
+    columns = [(f"gilonce ({kind})", GILONCE, [kind]) for kind in IMPLEMENTATIONS]
+    columns.append(("`OnceLock`", LOCKS, IMPLEMENTATIONS))
+    columns += [(f"`{peer}`", [peer], IMPLEMENTATIONS[:1]) for peer in peers]
     _print_versions()
     print("|", " | ".join(["", *(title for title, _, _ in columns)]), "|")
     print("|", " | ".join(["---"] * (1 + len(columns))), "|", flush=True)
@@ -147,14 +149,14 @@ def print_table(names: list[str], peers: list[str], limit: float) -> int:
     with ThreadPoolExecutor(4) as pool:
 
         def begin(name: str) -> list[Future[list[Verdict]]]:
-            return [pool.submit(_judge_all, name, tools, kind, limit) for _, tools, kind in columns]
+            return [pool.submit(_judge_all, name, tools, kinds, limit) for _, tools, kinds in columns]
 
         for name, row in [(name, begin(name)) for name in names]:
             print("|", " | ".join([SCENARIOS[name].title, *(worst(cell.result()) for cell in row)]), "|", flush=True)
             for (title, tools, _), cell in zip(columns, row, strict=True):
                 for verdict in cell.result():
                     if verdict.outcome in ("wrong", "hangs"):
-                        status |= tools is GILONCE
+                        status |= tools in (GILONCE, LOCKS)
                         print(f"\n{title}: {verdict}", file=sys.stderr, flush=True)
     return status
 

@@ -12,7 +12,7 @@ import hangs
 import pytest
 from hanging.naive import NAIVE
 from hanging.scenario import SCENARIOS
-from hanging.tools import GILONCE, PEERS, TOOLS
+from hanging.tools import GILONCE, LOCKS, PEERS, TOOLS
 from hangs import Verdict, judge
 
 #: Seconds until a step of a scenario counts as hanging: many, for a machine that is slow.
@@ -24,12 +24,40 @@ KINDS = ["cell", "once_function", "once_method", "property_in_dict", "property_i
 #: What takes a first touch per bytecode: a test is not to take on too many surfaces of them.
 LONG = ["interrupt", "signal_handler_at_every_bytecode"]
 
+#: What takes several threads per bytecode, too: one surface of each way to publish has to do; and to wait.
+LONGEST = {
+    "interrupt_who_is_waited_for": ["cell", "once_method", "property_in_slot"],
+    "interrupt_who_waits": ["cell", "once_method"],
+}
+LOCKS_OF_LONGEST = ["lock_cell", "lock_once_method"]
+
+
+#: What a scenario comes to with `OnceLock`: "ok", where it is not one of these.
+TOLD = {
+    **dict.fromkeys(
+        [
+            "reentry",
+            "two_in_a_cycle",
+            "three_in_a_cycle",
+            "signal_handler",
+            "signal_handler_at_every_bytecode",
+            "finalizer",
+            "weak_reference_callback",
+            "tasks_in_a_cycle",
+        ],
+        "DeadlockError",
+    ),
+    **dict.fromkeys([name for name in SCENARIOS if SCENARIOS[name].is_unseen], "TimeoutError"),
+}
+
 
 def cases() -> Iterator[Any]:
     """Yield each scenario with the surfaces to play it with in one test."""
     able = [tool for tool in GILONCE if TOOLS[tool].has("make")]
     for name, scenario in SCENARIOS.items():
-        if scenario.is_alone:
+        if name in LONGEST:
+            groups = [LONGEST[name]]
+        elif scenario.is_alone:
             groups = [[tool] for tool in KINDS]
         elif name in LONG:
             groups = [able[first : first + 3] for first in range(0, len(able), 3)]
@@ -53,12 +81,38 @@ def test_gilonce_goes_on(gilonce: ModuleType, name: str, tools: list[str]) -> No
     assert "ok" in outcomes
 
 
+def lock_cases() -> Iterator[Any]:
+    """Yield each scenario with the surfaces of `OnceLock` to play it with in one test."""
+    for name, scenario in SCENARIOS.items():
+        # At the process's end, one tells as much as all, which would take a process each.
+        tools = LOCKS[:1] if scenario.is_alone else LOCKS
+        if name in LONGEST:
+            tools = LOCKS_OF_LONGEST
+        yield pytest.param(name, tools, id=name)
+
+
+@pytest.mark.parametrize(("name", "tools"), list(lock_cases()))
+def test_a_lock_goes_on_or_tells(gilonce: ModuleType, name: str, tools: list[str]) -> None:
+    """What is seen to be a deadlock is told in one place, at once; what cannot be seen, after the timeout; no more."""
+    expected = ("told", TOLD[name]) if name in TOLD else ("ok", "")
+    outcomes = []
+    for verdict in judge(name, tools, gilonce.__implementation__, LIMIT):
+        if verdict.outcome == "cannot":
+            pytest.skip(verdict.detail)
+        if verdict.outcome != "n/a":
+            assert (verdict.outcome, verdict.detail) == expected, str(verdict)
+        outcomes.append(verdict.outcome)
+    assert expected[0] in outcomes
+
+
 #: Who is caught by each scenario, as what, if it is not a lock that hangs.
 CAUGHT = {
     "another_instance": ("naive_lock", "hangs"),
     "thread_dies": ("naive_flag", "wrong"),
     "end": ("naive_thread", "hangs"),
     "interrupt": ("naive_flag", "wrong"),
+    "interrupt_who_is_waited_for": ("naive_flag", "wrong"),
+    "interrupt_who_waits": ("naive_flag", "wrong"),
     "interrupt_in_c": ("naive_flag", "wrong"),
     "interrupt_in_c_waiting": ("naive_flag", "wrong"),
     "timer": ("naive_flag", "wrong"),

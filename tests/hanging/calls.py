@@ -132,17 +132,20 @@ def end(tool: Tool) -> None:
 
 
 def _judge_at_the_end(touch: Touch) -> None:
-    outcome = outcome_of(lambda: expect_one([touch(), touch()]))
-    report("ok" if outcome is None else "wrong", repr(outcome))
+    outcome = outcome_of(lambda: expect_one([touch(), touch()], may_be_none=True))
+    if outcome is not None:
+        report("wrong", repr(outcome))
+    else:
+        report("told" if settings.told else "ok", ", ".join(settings.told))
 
 
-@scenario(is_alone=True)
+@scenario(is_alone=True, is_unseen=True)
 def at_exit(tool: Tool) -> None:
     """An `atexit` function that touches the value, with a daemon thread in the initializer."""
     atexit.register(_judge_at_the_end, _park(tool)[0])
 
 
-@scenario(is_alone=True)
+@scenario(is_alone=True, is_unseen=True)
 def finalizer_at_the_end(tool: Tool) -> None:
     """A finalizer that touches the value at the interpreter's end, with a daemon thread in the initializer."""
     if sys.implementation.name != "cpython":

@@ -14,8 +14,12 @@ from importlib import import_module
 import hanging.naive  # noqa: F401 - adds its tools
 
 from . import scenario as settings
+from . import tools as tools_of
 from .scenario import SCENARIOS, CannotError, HangsError, report
 from .tools import TOOLS
+
+#: Seconds after which those are told that have a timeout: what they wait for there would never come.
+TIMEOUT = 0.2
 
 
 def play(name: str, tools: Iterable[str], limit: float) -> None:
@@ -30,8 +34,12 @@ def play(name: str, tools: Iterable[str], limit: float) -> None:
         if TOOLS[tool].has("make"):
             TOOLS[tool].make(settings.Value)  # imports what it needs, which on a busy machine takes its time
         settings.go_on()
+        settings.told.clear()
+        tools_of.timeout = TIMEOUT if scenario.is_unseen else None
         try:
-            scenario.run(TOOLS[tool])
+            scenario.run(settings.telling(TOOLS[tool]))
+            if not scenario.is_alone:
+                settings.check_under_way(TOOLS[tool])
         except CannotError as reason:
             report("cannot", str(reason))
         except HangsError as where:
@@ -40,7 +48,7 @@ def play(name: str, tools: Iterable[str], limit: float) -> None:
             report("wrong", f"{type(error).__name__}: {error}")
         else:
             if not scenario.is_alone:
-                report("ok")
+                report("told" if settings.told else "ok", ", ".join(sorted(settings.told)))
     if not scenario.is_alone:
         faulthandler.cancel_dump_traceback_later()
 

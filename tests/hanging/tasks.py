@@ -105,7 +105,7 @@ def tasks_in_a_cycle(tool: Tool) -> None:
     asyncio.run(run())
 
 
-@scenario(form="make_async")
+@scenario(form="make_async", is_unseen=True)
 def starts_a_task(tool: Tool) -> None:
     """An asynchronous initializer that awaits a task which needs the same value."""
 
@@ -130,7 +130,7 @@ def starts_a_task(tool: Tool) -> None:
     asyncio.run(run())
 
 
-@scenario(form="make_async")
+@scenario(form="make_async", is_unseen=True)
 def two_event_loops(tool: Tool) -> None:
     """Two event loops in two threads that need one asynchronous value, one waiting for the other."""
     entered, done = threading.Event(), threading.Event()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Sized
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from support import SURFACES
+from support import SURFACES, With
 
 Touch = Callable[[], Any]
 Initializer = Callable[[], Any]
@@ -32,6 +33,8 @@ class Tool(NamedTuple):
             awaited once, give the one value.
         package: what must be there to be imported.
         distribution: what it is called where it is installed from.
+        tells: the names of the errors that it promises instead of a wait which would never end.
+        under_way: what it keeps of who is at work with it: nothing may be left of that when nobody is.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Tool(NamedTuple):
     make_async: Callable[[AsyncInitializer], AsyncTouch] = lacks
     package: str = ""
     distribution: str = ""
+    tells: tuple[str, ...] = ()
+    under_way: Callable[[], Sized] = tuple
 
     def has(self, form: str) -> bool:
         """Return whether the tool has the form of that name."""
@@ -49,6 +54,9 @@ class Tool(NamedTuple):
     def is_installed(self) -> bool:
         return not self.package or importlib.util.find_spec(self.package) is not None
 
+
+#: For how many seconds those wait that can be told it, where they cannot see that it is for ever; `play` sets it.
+timeout: float | None = None
 
 #: Every tool, by its name.
 TOOLS: dict[str, Tool] = {}
@@ -100,6 +108,12 @@ def _classmethod_of_subclass(initializer: Initializer) -> Touch:
         pass
 
     return lambda: Derived.method()
+
+
+def _each_cell(initializer: Initializer) -> Callable[[], Touch]:
+    import gilonce
+
+    return lambda: functools.partial(gilonce.GILOnceCell[Any]().get_or_init, initializer)
 
 
 def _each_method(initializer: Initializer) -> Callable[[], Touch]:
@@ -196,7 +210,12 @@ _MAKE: dict[str, Callable[[Initializer], Touch]] = {
     "property_of_subclass": _property_of_subclass,
     "classmethod_of_subclass": _classmethod_of_subclass,
 }
-_EACH = {"once_method": _each_method, "property_in_dict": _each_property, "property_in_slot": _each_slot}
+_EACH = {
+    "cell": _each_cell,
+    "once_method": _each_method,
+    "property_in_dict": _each_property,
+    "property_in_slot": _each_slot,
+}
 _ASYNC = {
     "async_cell": _async_cell,
     "once_async_function": _async_function,
@@ -209,6 +228,124 @@ _ASYNC = {
 GILONCE = [
     add(Tool(name, _MAKE.get(name, lacks), _EACH.get(name, lacks), _ASYNC.get(name, lacks)))
     for name in dict.fromkeys([*_MAKE, *_ASYNC])
+]
+
+
+# The other cells. Those of a thread or a process wait for nobody, and stand with these; `OnceLock` waits, and tells.
+
+
+def _with(name: str, make_cell: Callable[[Any], Any]) -> Callable[[Initializer], Touch]:
+    """Return what makes the surface of that name with the cells that `make_cell`, given the package, makes."""
+
+    def make(initializer: Initializer) -> Touch:
+        import gilonce
+
+        return SURFACES[name](With(gilonce, functools.partial(make_cell, gilonce)), initializer, None)
+
+    return make
+
+
+class _PerThread:
+    """Gets a value per thread, and sees that it is one: for the scenarios, one value stands for all threads."""
+
+    def __init__(self, touch: Touch) -> None:
+        self._touch = touch
+        self._mine = threading.local()
+        self._threads: dict[int, int] = {}
+        self._values: list[Any] = []
+
+    def __call__(self) -> Any:
+        value = self._touch()
+        token = self._mine.__dict__.setdefault("token", object())
+        if vars(self._mine).setdefault("value", value) is not value:
+            raise RuntimeError("this thread was given two objects")
+        is_made = not isinstance(value, (bytes, type(None)))  # of those there is one in all
+        if is_made and self._threads.setdefault(id(value), id(token)) != id(token):
+            raise RuntimeError("two threads were given one object")
+        # Each is kept, so that its `id` stays its own; and who is interrupted here has lost nothing.
+        self._values.append((value, token))
+        return self._values[0][0]
+
+
+def _lock(gilonce: Any) -> Any:
+    return gilonce.OnceLock(timeout=timeout)
+
+
+_thread_once_function = _with("once_function", lambda gilonce: gilonce.ThreadOnceCell())
+
+GILONCE += [
+    add(Tool("thread_once_function", lambda initializer: _PerThread(_thread_once_function(initializer)))),
+    add(Tool("process_once_function", _with("once_function", lambda gilonce: gilonce.ProcessOnceCell()))),
+]
+
+
+def _each_locked_method(initializer: Initializer) -> Callable[[], Touch]:
+    import gilonce
+
+    class Owner:
+        @gilonce.once(cell=functools.partial(_lock, gilonce))
+        def method(self) -> Any:
+            return initializer()
+
+    return lambda: Owner().method
+
+
+def _each_locked_property(initializer: Initializer) -> Callable[[], Touch]:
+    import gilonce
+
+    class Owner:
+        @gilonce.once_property(cell=functools.partial(_lock, gilonce))
+        def attribute(self) -> Any:
+            return initializer()
+
+    return lambda: functools.partial(getattr, Owner(), "attribute")
+
+
+def _async_lock(initializer: AsyncInitializer) -> AsyncTouch:
+    import gilonce
+
+    return functools.partial(_lock(gilonce).aget_or_init, initializer)
+
+
+def _async_locked_function(initializer: AsyncInitializer) -> AsyncTouch:
+    import gilonce
+
+    @gilonce.once(cell=functools.partial(_lock, gilonce))
+    async def function() -> Any:
+        return await initializer()
+
+    touch: AsyncTouch = function
+    return touch
+
+
+def _locks_under_way() -> list[object]:
+    waits = import_module("gilonce._waits")
+    return [*waits._running, *waits._waits]
+
+
+_LOCK_EACH = {"once_method": _each_locked_method, "property_in_dict": _each_locked_property}
+
+#: `OnceLock`, by the name of the surface that has it.
+LOCKS = [
+    add(
+        Tool(
+            f"lock_{name}",
+            _with(name, _lock) if name in SURFACES and "async" not in name else lacks,
+            _LOCK_EACH.get(name, lacks),
+            {"async_cell": _async_lock, "once_async_function": _async_locked_function}.get(name, lacks),
+            tells=("DeadlockError", "TimeoutError"),
+            under_way=_locks_under_way,
+        )
+    )
+    for name in (
+        "cell",
+        "once_function",
+        "once_method",
+        "property_in_dict",
+        "property_in_slot",
+        "async_cell",
+        "once_async_function",
+    )
 ]
 
 
