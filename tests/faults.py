@@ -215,3 +215,18 @@ def a_function_keeps_its_exception(package: Any) -> dict[str, Any]:
 @fault("reified global")
 def the_name_keeps_the_proxy(package: Any) -> dict[str, Any]:
     return {"lazy_global": functools.partial(package.lazy_global, reify=False)}
+
+
+@fault("lock")
+def an_initializer_that_reaches_its_own_lock_runs_again(package: Any) -> dict[str, Any]:
+    return {"OnceLock": type("OnceLock", (package.GILOnceCell,), {"__module__": "gilonce_world_broken"})}
+
+
+@fault("ThreadOnceCell, once method")
+def a_copy_of_an_instance_has_the_value_of_a_thread(package: Any) -> dict[str, Any]:
+    return {"ThreadOnceCell": package.GILOnceCell}
+
+
+@fault("process cell")
+def a_pickle_has_the_value_of_a_process(package: Any) -> dict[str, Any]:
+    return {"ProcessOnceCell": type("ProcessOnceCell", (package.GILOnceCell,), {"__module__": "gilonce_world_broken"})}

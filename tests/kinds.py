@@ -18,7 +18,16 @@ import dataclasses
 import textwrap
 from typing import Literal
 
-PUBLIC_NAMES = ("AlreadySetError", "GILOnceCell", "lazy_global", "once", "once_property")
+PUBLIC_NAMES = (
+    "AlreadySetError",
+    "GILOnceCell",
+    "OnceLock",
+    "ProcessOnceCell",
+    "ThreadOnceCell",
+    "lazy_global",
+    "once",
+    "once_property",
+)
 
 
 @dataclasses.dataclass
@@ -41,6 +50,10 @@ class Kind:
         assigned: whether it takes assignments and deletions, and whether those are gilonce's
             work ("descriptor") or the interpreter's.
         is_async: whether `touch` awaits, so that what `discard` returns is awaited too.
+        keeper: the class of the cell. An `OnceLock` has its own answer to who reaches it within its initializer.
+        shown: what that calls itself.
+        is_final: whether its value is for everyone; if not, copies of what has one begin anew, or empty.
+        discards: whether `discard` is given what lost.
     """
 
     source: str
@@ -56,6 +69,10 @@ class Kind:
     base: str = ""
     assigned: Literal["", "interpreter", "descriptor"] = ""
     is_async: bool = False
+    keeper: str = "GILOnceCell"
+    shown: str = "GILOnceCell"
+    is_final: bool = True
+    discards: bool = True
 
     def __post_init__(self) -> None:
         self.source = textwrap.dedent(self.source)
@@ -330,3 +347,101 @@ KINDS: dict[str, Kind] = {
         **A_PROXY,
     ),
 }
+
+
+# The other cells. What loses a race of theirs in one thread (there is none with `OnceLock`) is the cell's own affair.
+
+KINDS["lock"] = dataclasses.replace(CELL, subjects=("OnceLock()",), keeper="OnceLock", shown="OnceLock", discards=False)
+KINDS["thread cell"] = dataclasses.replace(
+    CELL,
+    subjects=("ThreadOnceCell(discard=discard)",),
+    keeper="ThreadOnceCell",
+    shown="ThreadOnceCell",
+    is_final=False,
+)
+KINDS["process cell"] = dataclasses.replace(
+    CELL,
+    subjects=("ProcessOnceCell(discard=discard)",),
+    keeper="ProcessOnceCell",
+    shown="ProcessOnceCell",
+    is_final=False,
+)
+
+#: A cell of a user's own: the least that will do, and it knows no `discard`.
+OWN = """
+class OwnCell:
+    final = True
+
+    def __init__(self):
+        self.values = []
+
+    def __repr__(self):
+        return f"<OwnCell: {self.values[0]!r}>" if self.values else "<OwnCell: empty>"
+
+    def get(self, default=None):
+        return self.values[0] if self.values else default
+
+    def is_set(self):
+        return bool(self.values)
+
+    def get_or_init(self, initializer):
+        if not self.values:
+            value = initializer()
+            if not self.values:
+                self.values.append(value)
+        return self.values[0]
+
+    async def aget_or_init(self, initializer):
+        if not self.values:
+            value = await initializer()
+            if not self.values:
+                self.values.append(value)
+        return self.values[0]
+
+    def set(self, value):
+        if self.values:
+            raise AlreadySetError("", value)
+        self.values.append(value)
+
+    def take(self, default=None):
+        return self.values.pop() if self.values else default
+"""
+
+
+def chosen(kind: str, cell: str, **others: object) -> Kind:
+    """Return that kind with `cell=` in the place of `discard=`."""
+    before = KINDS[kind]
+    return dataclasses.replace(before, source=before.source.replace("discard=discard", f"cell={cell}"), **others)
+
+
+for _name in (
+    "once function",
+    "once method",
+    "once above classmethod",
+    "property",
+    "property in a slot",
+    "property of a class",
+    "reified global",
+):
+    KINDS[f"lock, {_name}"] = chosen(_name, "OnceLock", keeper="OnceLock", shown="OnceLock", discards=False)
+
+for _cell in ("ThreadOnceCell", "ProcessOnceCell"):
+    _given = f"partial({_cell}, discard=discard)"
+    _not_final = {"keeper": _cell, "shown": _cell, "is_final": False}
+    KINDS[f"{_cell}, once function"] = chosen("once function", _given, **_not_final)
+    KINDS[f"{_cell}, once method"] = chosen("once method", _given, **_not_final, kept="", shows="{}", named="this cell")
+    KINDS[f"{_cell}, proxy"] = chosen("proxy", _given, **_not_final)
+
+for _name in ("once method", "property", "property in a slot"):
+    _kind = chosen(
+        _name,
+        "OwnCell",
+        keeper="OwnCell",
+        shown="OwnCell",
+        discards=False,
+        # The cell beside the value is no matter of the user's.
+        shows=f"{{name: value for name, value in ({KINDS[_name].shows}).items() if not name.endswith(' cell')}}",
+    )
+    KINDS[f"own cell, {_name}"] = dataclasses.replace(
+        _kind, source=OWN + _kind.source.replace('("_thing",)', '("_thing", "__dict__")')
+    )

@@ -6,6 +6,7 @@ object that has a `value` or has none.
 
 from __future__ import annotations
 
+import copy
 import functools
 from reprlib import recursive_repr
 from typing import Any
@@ -28,8 +29,59 @@ class Cell:
         return repr_of(self)
 
 
+class EmptyPickle(Cell):
+    """What a cell is of which pickle takes no value along."""
+
+    def __reduce__(self) -> Any:
+        return type(self), ()
+
+    def __copy__(self) -> Any:
+        copied = type(self)()
+        vars(copied).update(vars(self))
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        copied = memo[id(self)] = type(self)()
+        if hasattr(self, "value"):
+            copied.value = copy.deepcopy(self.value, memo)
+        return copied
+
+
+class Lock(Cell):
+    @recursive_repr("<GILOnceCell: ...>")
+    def __repr__(self) -> str:
+        return repr_of(self, "OnceLock")
+
+
+class ThreadCell(EmptyPickle):
+    @recursive_repr("<ThreadOnceCell: ...>")
+    def __repr__(self) -> str:
+        return repr_of(self, "ThreadOnceCell")
+
+
+class ProcessCell(EmptyPickle):
+    @recursive_repr("<GILOnceCell: ...>")
+    def __repr__(self) -> str:
+        return repr_of(self, "ProcessOnceCell")
+
+
+class BeginsAnew(Owner):
+    """An instance whose copies begin anew."""
+
+    def __reduce__(self) -> Any:
+        return type(self), ()
+
+
+#: The cells by what they call themselves.
+CELLS = {"GILOnceCell": Cell, "OnceLock": Lock, "ThreadOnceCell": ThreadCell, "ProcessOnceCell": ProcessCell}
+
 # What the messages call them; they are still pickled by the names that they have here.
-Cell.__name__ = "GILOnceCell"
+for _shown, _cell in CELLS.items():
+    _cell.__name__ = _shown
+
+
+class DeadlockError(Exception):
+    pass
 
 
 class AlreadySetError(Exception):
@@ -38,8 +90,8 @@ class AlreadySetError(Exception):
         self.value = value
 
 
-def repr_of(place: Any) -> str:
-    return f"<GILOnceCell: {place.value!r}>" if hasattr(place, "value") else "<GILOnceCell: empty>"
+def repr_of(place: Any, name: str = "GILOnceCell") -> str:
+    return f"<{name}: {place.value!r}>" if hasattr(place, "value") else f"<{name}: empty>"
 
 
 class ModelSubject:
@@ -57,18 +109,21 @@ class ModelWorld(World):
         super().__init__(discards)
         self.classes: dict[str, type] = {}
         self.places: dict[type | None, Any] = {}
+        #: Where an initializer is running that lets no other one begin.
+        self.under_way: list[Any] = []
         for subject in kind.subjects:
             name = subject.partition("(")[0]
             cls = self.classes.setdefault(name, type(name, (), {}))
-            it = Cell() if kind is CELL or kind.source.endswith("return make(it)\n") else Owner()
+            owner = Owner if kind.is_final else BeginsAnew
+            it = CELLS[kind.shown]() if kind.cell == "it" else owner()
             self.add(ModelSubject(kind, it, self.place_of(kind, it, cls), cls))
 
     def place_of(self, kind: Kind, it: Any, cls: type) -> Any:
         if kind.copies == "value":
-            return Cell()
+            return CELLS[kind.shown]()
         if kind.per == "subject":
             return it
-        return self.places.setdefault(cls if kind.per == "class" else None, Cell())
+        return self.places.setdefault(cls if kind.per == "class" else None, CELLS[kind.shown]())
 
     def show(self, subject: ModelSubject) -> dict[str, object]:
         kind, it, place = subject.kind, subject.it, subject.place
@@ -87,14 +142,28 @@ class ModelWorld(World):
 
     def fill(self, place: Any, make: Any, attribute: str = "value", is_async: bool = False) -> Any:
         if not hasattr(place, attribute):
-            value = make()
+            value = self.alone(place, make, is_async)
             if not hasattr(place, attribute):
                 setattr(place, attribute, value)
             published = getattr(place, attribute)
-            if published is not value and self.discards != "none":
+            if published is not value and self.discards != "none" and self.current.kind.discards:
                 self.give_away(value, is_async)
             return published
         return getattr(place, attribute)
+
+    def alone(self, place: Any, make: Any, is_async: bool = False) -> Any:
+        """Run an initializer; with an `OnceLock`, nobody comes to the same place meanwhile."""
+        if self.current.kind.keeper != "OnceLock":
+            return make()
+        if place in self.under_way:
+            if is_async:
+                raise RuntimeError("this cell is being initialized by")
+            raise DeadlockError("waiting would never end")
+        self.under_way.append(place)
+        try:
+            return make()
+        finally:
+            self.under_way.remove(place)
 
     def give_away(self, value: Any, is_async: bool) -> None:
         try:
@@ -123,7 +192,7 @@ class ModelWorld(World):
                 del subject.cls().thing  # type: ignore[attr-defined]
             del it.value
             return None
-        if step.action == "repr" and kind is CELL:
+        if step.action == "repr" and isinstance(it, Cell):
             return repr(it)
         if step.action == "repr":
             is_made = hasattr(it, "value") or hasattr(subject.place, "value")
@@ -145,10 +214,13 @@ class ModelWorld(World):
         # the cell is emptied between a touch and another one within it.)
         if not hasattr(it, "value"):
             try:
-                it.value = self.fill(place, make)
+                value = self.fill(place, make)
             except AttributeError as error:
                 message = f"the factory thing() of a lazy_global raised AttributeError: {error}"
                 raise RuntimeError(message) from error
+            if not kind.is_final:
+                return value
+            it.value = value
             if not hasattr(it, "named"):
                 it.named = it.value
         return it.value
@@ -164,7 +236,7 @@ class ModelWorld(World):
         return self.add(ModelSubject(kind, it, place, subject.cls))
 
     def act_on_cell(self, subject: ModelSubject, place: Any, step: Step) -> Any:
-        value = None
+        value, kind = None, subject.kind
         if step.action in ("get", "take", "set"):
             value = self.value(step.value)
         if step.action == "copy of the cell":
@@ -177,22 +249,26 @@ class ModelWorld(World):
             make = functools.partial(as_coroutine, self.make) if is_async else self.make
             return self.fill(place, lambda: make(None), is_async=is_async)
         if step.action == "import_attr":
+            if kind.keeper == "ThreadOnceCell":
+                raise AttributeError("'ThreadOnceCell' object has no attribute 'import_attr'")
             return self.fill(place, lambda: do_import(step.value))
         if step.action == "misuse":
             raise TypeError(
                 "the initializer must be callable, not 7 (int): to publish an object that exists already, use set()"
             )
         if step.action == "repr of the cell":
-            return repr(place) if isinstance(place, Cell) else repr_of(place)
+            return repr(place) if isinstance(place, Cell) else repr_of(place, kind.shown)
         if step.action == "is_set":
             return hasattr(place, "value")
         if step.action == "set":
             if hasattr(place, "value"):
                 raise AlreadySetError(
-                    f"{subject.kind.named} already holds a {type(place.value).__name__!r} object: read it with get(), "
+                    f"{kind.named} already holds a {type(place.value).__name__!r} object: read it with get(), "
                     "or empty the cell with take() first; the rejected object is this error's .value",
                     value,
                 )
+            if kind.keeper == "OnceLock":
+                self.alone(place, int)
             place.value = value
             return None
         held = getattr(place, "value", value)

@@ -39,7 +39,11 @@ def packages() -> dict[str, Any]:
     loaded = {}
     for implementation in IMPLEMENTATIONS:
         with activate(implementation) as package:
-            package.lazy_global(object)  # imports what it needs
+            # Imports what they need, while it is the one that is found.
+            for cell in (None, package.OnceLock, package.ThreadOnceCell, package.ProcessOnceCell):
+                package.lazy_global(object, cell=cell)
+                owner = type("Owner", (), {"method": package.once(cell=cell)(lambda self: None)})
+                owner().method()  # type: ignore[attr-defined]
             loaded[implementation] = package
     return loaded
 

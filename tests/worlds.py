@@ -236,6 +236,8 @@ def text_of(error: BaseException) -> str:
 
 def plain(text: str) -> str:
     """Return a message or a name without what tells one world, or one run, from another."""
+    # Of a deadlock, the threads and functions.
+    text = re.sub(r"(waiting would never end|is being initialized by).*", r"\1", text)
     text = re.sub(r"<[\w.]*(Owner|Sub) object at 0x[0-9a-fA-F]+>", r"<\1>", text)
     return re.sub(r" [0-9a-f]{16}$|gilonce_world_\w+", "", text)
 
@@ -265,9 +267,11 @@ class RealWorld(World):
         exec("def discard(value):\n    return world.discard(value)", self.namespace)
         if discards == "none":
             self.namespace["discard"] = None
-        exec(compiled(kind.source, "exec"), self.namespace)
-        for subject in kind.subjects:
-            self.add(Subject(kind, self.eval(subject)))
+        # What the package imports late, it finds by name.
+        with activate(package.__implementation__):
+            exec(compiled(kind.source, "exec"), self.namespace)
+            for subject in kind.subjects:
+                self.add(Subject(kind, self.eval(subject)))
 
     def close(self) -> None:
         del sys.modules[self.module.__name__]
