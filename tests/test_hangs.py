@@ -24,12 +24,13 @@ KINDS = ["cell", "once_function", "once_method", "property_in_dict", "property_i
 #: What takes a first touch per bytecode: a test is not to take on too many surfaces of them.
 LONG = ["interrupt", "signal_handler_at_every_bytecode"]
 
-#: What takes several threads per bytecode, too: one surface of each way to publish has to do; and to wait.
+#: What takes several threads per bytecode, too: two surfaces have to do.
 LONGEST = {
-    "interrupt_who_is_waited_for": ["cell", "once_method", "property_in_slot"],
+    "interrupt_who_is_waited_for": ["cell", "once_method"],
     "interrupt_who_waits": ["cell", "once_method"],
 }
-LOCKS_OF_LONGEST = ["lock_cell", "lock_once_method"]
+#: The two places where attempts are entered: the cell, and the definition.
+LOCKS_OF_LONG = ["lock_cell", "lock_once_method"]
 
 
 #: What a scenario comes to with `OnceLock`: "ok", where it is not one of these.
@@ -86,8 +87,8 @@ def lock_cases() -> Iterator[Any]:
     for name, scenario in SCENARIOS.items():
         # At the process's end, one tells as much as all, which would take a process each.
         tools = LOCKS[:1] if scenario.is_alone else LOCKS
-        if name in LONGEST:
-            tools = LOCKS_OF_LONGEST
+        if name in LONG or name in LONGEST:
+            tools = LOCKS_OF_LONG
         yield pytest.param(name, tools, id=name)
 
 
