@@ -68,8 +68,8 @@ PLACES = [
     Mutant(
         "the winner is discarded",
         "_native_place.h",
-        '"dispose", discard, value)',
-        '"dispose", discard, published)',
+        '"dispose", discard, value, NULL, NULL)',
+        '"dispose", discard, published, NULL, NULL)',
         (LOSERS.format("cell"),),
     ),
     Mutant(
@@ -96,8 +96,8 @@ PLACES = [
     Mutant(
         "an exception from discard reaches the caller",
         "_native_place.h",
-        '"dispose", discard, value);',
-        '"dispose", discard, value);\n        Py_XSETREF(ignored, PyObject_CallOneArg(discard, value));\n'
+        '"dispose", discard, value, NULL, NULL);',
+        '"dispose", discard, value, NULL, NULL);\n        Py_XSETREF(ignored, PyObject_CallOneArg(discard, value));\n'
         "        if (ignored == NULL) {\n            return NULL;\n        }",
         (LAWS + "an_exception_from_discard_is_unraisable_and_the_caller_gets_the_value[{}-cell-ValueError]",),
     ),

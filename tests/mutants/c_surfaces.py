@@ -15,8 +15,8 @@ ONCE = [
     Mutant(
         "a once method takes None for empty",
         "_native_once.h",
-        "return attribute_load(owner, self->key, &value) != 0 ? value",
-        "return attribute_load(owner, self->key, &value) != 0 && value != Py_None ? value",
+        "    if (attribute_load(owner, self->key, &value) != 0) {\n        return value;",
+        "    if (attribute_load(owner, self->key, &value) != 0 && value != Py_None) {\n        return value;",
         (NONE.format("once_method"),),
     ),
     Mutant(
@@ -29,8 +29,8 @@ ONCE = [
     Mutant(
         "the cell of a once function forgets its discard",
         "_native_once.h",
-        "        cell->discard = discard == Py_None ? NULL : Py_NewRef(discard);",
-        "        cell->discard = NULL;",
+        "((Cell *)cell)->discard = discard == Py_None ? NULL : Py_NewRef(discard);",
+        "((Cell *)cell)->discard = NULL;",
         ("test_once.py::test_the_cell_of_a_function_discards_as_the_function_does[{}]",),
     ),
     Mutant(
@@ -202,8 +202,8 @@ PROPERTY = [
         ("test_property.py::test_monkeypatch_puts_an_async_property_back[{}]",),
         also=(
             (
-                "if (LOAD(&self->slot) != NULL && LOAD(&self->attrname) != NULL && LOAD(&self->is_async) != Py_True) {",
-                "if (LOAD(&self->slot) != NULL && LOAD(&self->attrname) != NULL) {",
+                "LOAD(&self->attrname) != NULL && LOAD(&self->is_async) != Py_True) {\n        Py_ssize_t offset",
+                "LOAD(&self->attrname) != NULL) {\n        Py_ssize_t offset",
             ),
         ),
         needs=GIL,

@@ -169,17 +169,17 @@ MUTANTS = [
     Mutant(
         "set() discards what it rejects",
         "_cell.py",
-        "            raise AlreadySetError(\n",
+        "            raise self._rejection(published, value)\n",
         "            if self._discard is not None:\n"
         "                dispose(self._discard, value)\n"
-        "            raise AlreadySetError(\n",
+        "            raise self._rejection(published, value)\n",
         ("test_cell.py::test_a_rejected_object_comes_back_in_the_error[{}]",),
     ),
     Mutant(
         "the error of set() carries the value that is there",
         "_cell.py",
-        '.value",\n                value,',
-        '.value",\n                published,',
+        "            raise self._rejection(published, value)\n",
+        "            raise self._rejection(published, published)\n",
         ("test_cell.py::test_a_rejected_object_comes_back_in_the_error[{}]",),
     ),
     Mutant(

@@ -68,7 +68,7 @@ MUTANTS = [
     Mutant(
         "the copy of a view forgets the value",
         "_bound.py",
-        "            cell._publish(value)\n",
+        "            cell.set(value)\n",
         "            pass\n",
         ("test_once.py::test_the_cell_of_a_bound_method_is_a_view_of_its_owner[{}-instance]",),
     ),
