@@ -28,6 +28,7 @@ import gc
 import os
 import threading
 import time
+from _thread import _local
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import (
@@ -53,6 +54,7 @@ import frontrun._dpor_runtime.explore as engine_room
 import frontrun._dpor_runtime.runner as runner_room
 import frontrun._opcode_observer as observer
 from frontrun._cooperative import _scheduler_tls
+from gates import Gates, Stuck
 from partial_order import Order
 from wrapt import BaseObjectProxy
 
@@ -72,6 +74,7 @@ _CONSTANT = (
     BuiltinFunctionType,
     CodeType,
     ModuleType,
+    _local,
     ClassMethodDescriptorType,
     GetSetDescriptorType,
     MethodDescriptorType,
@@ -174,10 +177,10 @@ class Eyes:
             if issubclass(cls, type) and not obj.__flags__ & _IN_PYTHON:
                 continue
             if not issubclass(cls, (tuple, CellType, MethodType)):
-                self._number(obj, thread=-1)
+                self.number(obj, thread=-1)
             queue.extend(gc.get_referents(obj))
 
-    def _number(self, obj: Any, thread: int) -> tuple[int, int] | None:
+    def number(self, obj: Any, thread: int) -> tuple[int, int] | None:
         """Return the number of the place that `obj` is, or None if it is none."""
         cls = type(obj)
         if obj is None or issubclass(cls, _CONSTANT):
@@ -199,7 +202,7 @@ class Eyes:
 
     def _place(self, obj: Any, name: Any, thread: int) -> tuple[Any, ...] | None:
         """Return the number of the place that an attribute of `obj` is; None stands for any."""
-        number = self._number(obj, thread)
+        number = self.number(obj, thread)
         cls = type(obj)
         if (
             number is None
@@ -212,7 +215,7 @@ class Eyes:
     def _is_meeting_place(self, obj: Any, name: str | None, thread: int) -> bool:
         if name is not None:
             return self._kind(obj, self._place(obj, name, thread)) in self._meeting_places
-        kind = self._kind(obj, self._number(obj, thread))
+        kind = self._kind(obj, self.number(obj, thread))
         return kind is not None and any(place[: len(kind)] == kind for place in self._meeting_places)
 
     def _kind(self, obj: Any, place: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
@@ -244,23 +247,46 @@ class Eyes:
         """Stand in for frontrun's `process_opcode_with_coarsening`: let the others go on here, or not."""
         instruction = observer._get_instructions(code)[offset]
         stack = scheduler.get_shadow_stack(id(frame))
+        self._take_returned(frame, stack)
         state = self._threads.__dict__
         touched = self._touched(instruction, frame, stack)
         is_step = any(self._is_meeting_place(obj, name, thread) for obj, name in touched)
         if is_step and (self._every_bytecode or state.get("may_switch", True)):
             state["may_switch"] = False
-            if not self._wait_for_turn(scheduler, thread):
+            if not self.wait_for_turn(scheduler, thread):
                 return False
         if instruction.opname in _OF_CONTAINER and type(stack.peek(0)) in _CONTAINERS:
             # Of `in`, and of asking whether it is empty, frontrun does not know.
             engine, execution, lock = scheduler.engine, scheduler.execution, scheduler._engine_lock
             self.report(engine, execution, thread, stack.peek(0), "__cmethods__", lock, None, "read")
+        self._note_returns(instruction, frame, stack)
         observer._process_opcode(frame, scheduler, thread)
         if instruction.opname in observer._CALL_OPCODES or instruction.opname in _SWITCHES:
             state["may_switch"] = True
         return is_step
 
-    def _wait_for_turn(self, scheduler: Any, thread: int) -> bool:
+    # frontrun does not know what a function returned, which need not be put into a variable
+    # before it is looked into. Only what a call itself runs counts: not what that calls from C.
+
+    def _note_returns(self, instruction: Any, frame: Any, stack: Any) -> None:
+        state = self._threads.__dict__
+        if instruction.opname in observer._CALL_OPCODES:
+            operands = [stack.peek(depth) for depth in range((instruction.arg or 0) + 3)]
+            functions = [it.__func__ if type(it) is MethodType else it for it in operands]
+            codes = {it.__code__ for it in functions if type(it) is FunctionType}
+            state.setdefault("called", {})[id(frame)] = codes
+        elif instruction.opname == "RETURN_VALUE" and frame.f_back is not None:
+            is_called = frame.f_code in state.get("called", {}).get(id(frame.f_back), ())
+            state["returned"] = (frame.f_back, stack.peek(0)) if is_called else None
+
+    def _take_returned(self, frame: Any, stack: Any) -> None:
+        returned = self._threads.__dict__.get("returned")
+        if returned is not None and returned[0] is frame:
+            self._threads.__dict__["returned"] = None
+            if stack.stack and stack.stack[-1] is None:
+                stack.stack[-1] = returned[1]
+
+    def wait_for_turn(self, scheduler: Any, thread: int) -> bool:
         """Have it decided which thread goes on, and wait until it is this one; return False if the run is off.
 
         frontrun decides when a turn begins, and counts on the interpreter not to switch before the bytecode is
@@ -276,6 +302,11 @@ class Eyes:
                 state["has_begun"] = True
                 while scheduler._current_thread != thread and not scheduler._error:
                     if scheduler._reschedule_done_current_unlocked():
+                        continue
+                    if scheduler._current_thread is None:
+                        done = sorted(scheduler._threads_done)
+                        scheduler._error = Stuck(f"nobody can go on, and only the threads {done} are done")
+                        scheduler._condition.notify_all()
                         continue
                     if not scheduler._condition.wait(scheduler.deadlock_timeout):
                         scheduler._error = TimeoutError(f"thread {scheduler._current_thread} does not go on")
@@ -329,6 +360,7 @@ def explore(
     files: tuple[str, ...],
     every_bytecode: bool = True,
     own_order: bool = True,
+    gates_in: Any = None,
     limit: int = LIMIT,
 ) -> Exploration:
     """Run the workers, each in a thread, in every order that matters; return what came of it.
@@ -342,12 +374,14 @@ def explore(
             run as if each call were one.
         every_bytecode: see `Eyes`.
         own_order: whether `Order` decides which thread goes on; else frontrun's engine does.
+        gates_in: the module whose `allocate_lock` makes the locks at which threads may wait; see `gates.py`.
         limit: the number of interleavings after which to give up.
 
     Raises:
         AssertionError: `check` raised it for some order, or the orders were not all run, or a thread waited.
     """
     eyes = Eyes(every_bytecode=every_bytecode)
+    gates = Gates(eyes)
     exploration = Exploration()
     is_exhausted = False
     begin = time.process_time()
@@ -358,6 +392,7 @@ def explore(
             yield step
             if eyes.has_learned:
                 return
+            assert not gates.stuck, gates.stuck
             assert not waits, f"a thread waited for another ({waits[0]})"
             assert not step.execution.aborted, "frontrun gave up on a run that has too many steps"
             assert exploration.interleavings < limit, f"not done after {limit} interleavings"
@@ -410,6 +445,8 @@ def explore(
             (engine_room, "clear_instr_cache", lambda: None),  # so as not to take the code apart anew in each run
         ):
             stack.enter_context(mock.patch.object(room, name, ours))
+        if gates_in is not None:
+            stack.enter_context(mock.patch.object(gates_in, "allocate_lock", gates))
         if own_order:
             stack.enter_context(mock.patch.object(engine_room, "make_dpor_engine", new_order))
         stack.enter_context(mock.patch.object(observer, "isinstance", _is, create=True))

@@ -25,6 +25,8 @@ class Turn:
         self.clock: dict[int, int] = {}
         self.to_do = {chosen}
         self.done: dict[int, Accesses] = {}
+        #: The turn without which this could not have been.
+        self.enabled_by = -1
 
 
 class Order:
@@ -63,6 +65,7 @@ class Order:
             self._turns.append(self._new_turn(execution.runnable_threads()))
         turn = self._turns[self._now]
         turn.accesses = {}
+        turn.enabled_by = -1
         self._now += 1
         return turn.chosen
 
@@ -86,6 +89,10 @@ class Order:
         assert turn.chosen == thread
         turn.accesses[place] = turn.accesses.get(place, False) or kind == "write"
 
+    def report_enabled(self, position: int) -> None:
+        """Note that the turn could not have come before the one at `position`, which let its thread go on."""
+        self._turns[self._now - 1].enabled_by = position
+
     def report_sync(self, *_: Any) -> None:
         """Ignore a lock: to wait for one is a fault."""
 
@@ -101,13 +108,14 @@ class Order:
         for position in reversed(range(now)):
             before = turns[position]
             if before.chosen != turn.chosen and _depend(before.accesses, turn.accesses):
-                if clock.get(before.chosen, -1) < position:
+                if clock.get(before.chosen, -1) < position and position != turn.enabled_by:
                     races.append(position)
                 for other, seen in before.clock.items():
                     clock[other] = max(seen, clock.get(other, -1))
         turn.clock = clock | {turn.chosen: now}
         for position in races:
             first = self._first_instead(position, now)
+            assert first <= {*turns[position].threads}, "a thread that waits cannot be first"
             if not first & turns[position].to_do:
                 turns[position].to_do.add(min(first))
 
