@@ -142,10 +142,13 @@ class Eyes:
     Parameters:
         every_bytecode: whether threads may switch before every bytecode, as they may without a GIL; else they
             switch where CPython with a GIL does: when a function begins, after a call, at a jump backwards.
+        unread: objects in which the threads only write, each under a key of its own, and of which none is made
+            to depend on what the others wrote there. They are taken for no place.
     """
 
-    def __init__(self, *, every_bytecode: bool) -> None:
+    def __init__(self, *, every_bytecode: bool, unread: Sequence[object] = ()) -> None:
         self._every_bytecode = every_bytecode
+        self._unread = {id(it) for it in unread}
         self._threads = threading.local()
         self._meeting_places: set[tuple[Any, ...]] = set()
         self.has_learned = False
@@ -183,7 +186,7 @@ class Eyes:
     def number(self, obj: Any, thread: int) -> tuple[int, int] | None:
         """Return the number of the place that `obj` is, or None if it is none."""
         cls = type(obj)
-        if obj is None or issubclass(cls, _CONSTANT):
+        if obj is None or issubclass(cls, _CONSTANT) or id(obj) in self._unread:
             return None
         if issubclass(cls, type):
             if not obj.__flags__ & _IN_PYTHON:
@@ -361,6 +364,7 @@ def explore(
     every_bytecode: bool = True,
     own_order: bool = True,
     gates_in: Any = None,
+    unread: Sequence[object] = (),
     limit: int = LIMIT,
 ) -> Exploration:
     """Run the workers, each in a thread, in every order that matters; return what came of it.
@@ -375,12 +379,13 @@ def explore(
         every_bytecode: see `Eyes`.
         own_order: whether `Order` decides which thread goes on; else frontrun's engine does.
         gates_in: the module whose `allocate_lock` makes the locks at which threads may wait; see `gates.py`.
+        unread: see `Eyes`.
         limit: the number of interleavings after which to give up.
 
     Raises:
         AssertionError: `check` raised it for some order, or the orders were not all run, or a thread waited.
     """
-    eyes = Eyes(every_bytecode=every_bytecode)
+    eyes = Eyes(every_bytecode=every_bytecode, unread=unread)
     gates = Gates(eyes)
     exploration = Exploration()
     is_exhausted = False

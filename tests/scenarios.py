@@ -44,6 +44,8 @@ class Place:
     delete: Callable[[], None] | None = None
     #: The initializer.
     make: Callable[[], Any] | None = None
+    #: Gets the value of the first or second of two cells that need each other.
+    across: Callable[[str], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class Scenario:
     model: Mapping[str, Callable[[Model, str], Iterator[None]]] = field(default_factory=dict)
     #: As for `explore`.
     options: Mapping[str, Any] = field(default_factory=dict)
+    #: What makes the model, where that is another than `Model`.
+    begin: Callable[[], Model] | None = None
 
 
 class Run:
@@ -159,13 +163,14 @@ class Outcome:
 
 #: The actions that give the value, or None, or an error.
 GIVING = {"touch", "get", "fail", "aget_or_init", "copy", "deepcopy", "import_attr"}
-EXPECTED_ERRORS = {"InitializerError", "AlreadySetError", "AttributeError"}
+EXPECTED_ERRORS = {"InitializerError", "AlreadySetError", "AttributeError", "DeadlockError"}
 
 
 class Model:
     """A place of which every step is atomic: what a cell must look like from outside.
 
-    An action is a generator, which yields before each step and leaves in `got` what it gave.
+    An action is a generator, which yields before each step and leaves in `got` what it gave. What it yields is
+    None, or tells by a call whether the step can be taken.
     """
 
     def __init__(self) -> None:
@@ -295,28 +300,49 @@ def model_outcomes(scenario: Scenario) -> set[Outcome]:
     """Return all that may come of a scenario: that of every order of the model's steps."""
     outcomes = set()
     schedules: list[tuple[int, ...]] = [()]
+    seen = set()
     while schedules:
         schedule = schedules.pop()
-        model = Model()
+        model = (scenario.begin or Model)()
         results: list[list[str]] = [[] for _ in scenario.threads]
 
         def run(thread: int, model: Model = model, results: list[list[str]] = results) -> Iterator[None]:
             for number, action in enumerate(scenario.threads[thread]):
-                perform = scenario.model.get(action) or getattr(Model, action)
+                perform = scenario.model.get(action) or getattr(type(model), action)
                 yield from perform(model, f"{thread}.{number}")
                 results[thread].append(model.got)
 
         threads = {thread: run(thread) for thread in range(len(scenario.threads))}
-        for generator in threads.values():
-            next(generator)
+        conditions = {thread: next(generator) for thread, generator in threads.items()}
         for thread in schedule:
-            if next(threads[thread], "done") == "done":
+            conditions[thread] = next(threads[thread], "done")
+            if conditions[thread] == "done":
                 del threads[thread]
-        schedules += [(*schedule, thread) for thread in threads]
+        state = repr((vars(model), results, {thread: _position(it) for thread, it in threads.items()}))
+        if state in seen:
+            continue
+        seen.add(state)
+        can_go_on = [thread for thread in threads if conditions[thread] is None or conditions[thread]()]
+        assert can_go_on or not threads, f"the model is stuck after {schedule}"
+        schedules += [(*schedule, thread) for thread in can_go_on]
         if not threads:
             left = str(model.name or model.value)
             outcomes.add(Outcome(tuple(map(tuple, results)), left, tuple(sorted(model.discarded))))
     return outcomes
+
+
+def _position(generator: Any) -> list[Any]:
+    """Return where a generator is, and what it knows there that is not the same in every run."""
+    position = []
+    while generator is not None:
+        known = {
+            name: value
+            for name, value in generator.gi_frame.f_locals.items()
+            if isinstance(value, (str, int, tuple, Exception)) or (name != "results" and type(value) is list)
+        }
+        position.append((generator.gi_frame.f_lasti, known))
+        generator = generator.gi_yieldfrom
+    return position
 
 
 def combine(actions: Sequence[str], threads: int) -> list[tuple[tuple[str, ...], ...]]:

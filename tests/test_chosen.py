@@ -197,6 +197,40 @@ def test_the_cell_of_a_bound_method_reads_sets_and_takes(gilonce: ModuleType, ma
         assert bound.cell.get_or_init(lambda: "another") == "computed"
 
 
+def test_methods_keep_a_value_per_thread(gilonce: ModuleType) -> None:
+    """Of an instance and of a class: what is not final is in no place that all threads read."""
+
+    class Owner:
+        @gilonce.once(cell=gilonce.ThreadOnceCell)
+        def method(self) -> int:
+            return threading.get_ident()
+
+        @gilonce.once(cell=gilonce.ThreadOnceCell)
+        @classmethod
+        def of_class(cls) -> int:
+            return threading.get_ident()
+
+    owner = Owner()
+    for touch in (owner.method, Owner.of_class):
+        assert touch() == threading.get_ident()
+        assert run_threads(lambda touch=touch: touch() == threading.get_ident()) == [True]
+        assert touch() == threading.get_ident()
+
+
+def test_a_cell_with_its_own_way_to_give_a_value_is_asked_each_time(gilonce: ModuleType) -> None:
+    """Also one that derives from ours, and has its value where ours have it."""
+    asked: list[None] = []
+
+    class Counting(gilonce.GILOnceCell):  # type: ignore[name-defined, misc]
+        def get_or_init(self, initializer: Callable[[], Any], /) -> Any:
+            asked.append(None)
+            return super().get_or_init(initializer)
+
+    function = gilonce.once(list, cell=Counting)
+    assert function() is function()
+    assert len(asked) == 2
+
+
 def test_an_override_may_call_super(gilonce: ModuleType, make: Make) -> None:
     """The base's value is computed once, apart from the override's."""
     runs: list[str] = []
@@ -324,6 +358,30 @@ def test_a_failure_leaves_an_attribute_to_be_computed(gilonce: ModuleType, make_
         with pytest.raises(ValueError, match="once"):
             getattr(owner, name)
         assert [getattr(owner, name), getattr(owner, name)] == ["value"] * 2
+
+
+def test_an_attribute_is_published_before_its_cell_lets_the_next_one_in(gilonce: ModuleType) -> None:
+    """So who is let in next, by a cell that may know no better, finds it and computes nothing."""
+    runs: list[object] = []
+    seen: list[bool] = []
+
+    class LetsTwoIn(OwnCell):
+        def get_or_init(self, initializer: Callable[[], Any]) -> Any:
+            first = initializer()
+            seen.append(vars(owner)["attribute"] is first)
+            seen.append(initializer() is first)
+            return first
+
+    class Owner:
+        @gilonce.once_property(cell=LetsTwoIn)
+        def attribute(self) -> object:
+            runs.append(object())
+            return runs[-1]
+
+    owner = Owner()
+    assert owner.attribute is runs[0]
+    assert seen == [True, True]
+    assert len(runs) == 1
 
 
 def test_a_class_attribute_and_a_static_one_keep_their_rules(gilonce: ModuleType, make_final: Make) -> None:

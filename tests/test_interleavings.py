@@ -212,6 +212,8 @@ ACTIONS: dict[str, Callable[[Any, Value], Any]] = {
     "write": lambda place, value: place.write(value),
     "delete": lambda place, _: place.delete(),
     "look": lambda place, _: place.look(),
+    "cross_first": lambda place, _: place.across("first"),
+    "cross_second": lambda place, _: place.across("second"),
 }
 
 
@@ -242,8 +244,7 @@ def run(scenario: Scenario, gilonce: ModuleType, **options: Any) -> Exploration:
         workers,
         Run.check,
         roots=lambda run: [*(it for it in ours if type(it) is dict), *vars(run.place).values()],
-        files=FILES,
-        **{**scenario.options, **options},
+        **{"files": FILES, **scenario.options, **options},
     )
 
 

@@ -716,6 +716,24 @@ def test_without_asyncio_nothing_is_a_task(gilonce: ModuleType, monkeypatch: pyt
     assert sys.modules["gilonce._waits"].current_task() is None
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_in_a_forked_child_the_initializer_that_forked_still_runs(gilonce: ModuleType) -> None:
+    """It goes on in the child, so who reaches its cell from within it is told there, too."""
+    cell = gilonce.OnceLock()
+
+    def initializer() -> int:
+        child = fork()
+        if not child:
+            try:
+                cell.get_or_init(int)
+            except gilonce.DeadlockError:
+                os._exit(0)
+            os._exit(1)
+        return os.waitpid(child, 0)[1]
+
+    assert cell.get_or_init(initializer) == 0
+
+
 def fork() -> int:
     """Fork, without being told of the threads that are not in the child."""
     import warnings
@@ -755,6 +773,56 @@ def test_copies_are_locks_of_their_own(gilonce: ModuleType) -> None:
     assert copy.copy(cell).get() is cell.get()
 
 
+def test_copies_are_initialized_apart(gilonce: ModuleType) -> None:
+    """Who initializes one copy keeps nobody from another, nor from the original."""
+    cell = gilonce.OnceLock()
+    one, other = copy.copy(cell), copy.copy(cell)
+    got = one.get_or_init(lambda: other.get_or_init(lambda: cell.get_or_init(lambda: "original")))
+    assert got == one.get() == other.get() == cell.get() == "original"
+
+
+def test_initializers_of_two_instances_do_not_wait_for_each_other(gilonce: ModuleType) -> None:
+    """An attempt is made for one owner, not for the definition."""
+
+    class Owner:
+        def __init__(self, *others: Any) -> None:
+            self.others = others
+
+        @gilonce.once(cell=gilonce.OnceLock)
+        def method(self) -> list[Any]:
+            return [other.method() for other in self.others]
+
+        @gilonce.once_property(cell=gilonce.OnceLock)
+        def attribute(self) -> list[Any]:
+            return [other.attribute for other in self.others]
+
+    owner = Owner(Owner(), Owner(Owner()))
+    assert owner.method() == owner.attribute == [[], [[]]]
+
+
+def test_setting_the_same_object_twice_is_an_error_too(gilonce: ModuleType, waiting: Waiting) -> None:
+    """Of those who set, one writes, whatever they set; also where the first is still at it."""
+    cell = gilonce.OnceLock()
+    value = object()
+    is_inside = threading.Event()
+
+    def initializer() -> object:
+        is_inside.set()
+        waiting.until(1)
+        return value
+
+    def set_it() -> None:
+        assert is_inside.wait(WATCHDOG)
+        cell.set(value)
+
+    made, given = run_threads(lambda: cell.get_or_init(initializer), set_it)
+    assert made is value
+    assert type(given) is gilonce.AlreadySetError
+    assert given.value is value
+    with pytest.raises(gilonce.AlreadySetError):
+        cell.set(value)
+
+
 @pytest.mark.parametrize(
     ("timeout", "error", "text"),
     [
@@ -775,6 +843,22 @@ def test_a_timeout_may_be_longer_than_a_lock_can_take(gilonce: ModuleType) -> No
     cell = gilonce.OnceLock(timeout=float("inf"))
     assert cell.timeout == threading.TIMEOUT_MAX
     assert race(lambda: cell.get_or_init(lambda: "value")) == ["value"] * 8
+
+
+def test_a_timeout_counts_from_the_call_through_all_turns(gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has used it up before this turn, waiting for others, waits no longer."""
+    cell = gilonce.OnceLock(timeout=2 * WATCHDOG)
+    readings = iter([0.0])
+    monkeypatch.setattr(sys.modules["gilonce._lock"], "monotonic", lambda: next(readings, 3 * WATCHDOG))
+
+    def initializer() -> str:
+        nonlocal readings
+        readings = iter([0.0])
+        (told,) = run_threads(lambda: cell.get_or_init(int))
+        assert type(told) is TimeoutError
+        return "value"
+
+    assert cell.get_or_init(initializer) == "value"
 
 
 def test_a_timeout_of_nothing_does_not_wait(gilonce: ModuleType) -> None:

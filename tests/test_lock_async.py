@@ -165,6 +165,24 @@ def test_a_leader_that_is_cancelled_or_fails_passes_the_work_on(ask_with: Any) -
     run(main())
 
 
+def test_a_task_that_enters_after_another_has_published_does_not_initialize(
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its look at the cell and its entry another may have come and gone."""
+    cell = gilonce.OnceLock()
+
+    def another_publishes() -> None:
+        if not cell.is_set():
+            cell.set("another's")
+
+    monkeypatch.setattr(sys.modules["gilonce._lock"], "current_task", another_publishes)
+
+    async def initialize() -> str:
+        raise AssertionError("there is a value")
+
+    assert drive(cell.aget_or_init(initialize)) == "another's"
+
+
 def test_a_waiting_task_that_is_cancelled_harms_nobody(ask_with: Any) -> None:
     """It leaves, and the rest get the value."""
 

@@ -285,4 +285,73 @@ GLOBAL = [
     ),
 ]
 
-MUTANTS = [*ONCE, *ATTRIBUTES, *PROPERTY, *GLOBAL]
+RUNS_ONCE = "test_lock.py::test_the_initializer_runs_once_and_all_get_its_object[{{}}-{}]"
+
+#: Where the surfaces ask a chosen cell.
+CHOSEN = [
+    Mutant(
+        "a once function fills a chosen cell as one that races",
+        "_native_once.h",
+        "            if (flags & IS_CHOSEN) {",
+        "            if (flags & IS_FOREIGN) {",
+        (RUNS_ONCE.format("once_function"),),
+    ),
+    Mutant(
+        "a once method fills a chosen cell as one that races",
+        "_native_once.h",
+        "return self->flags & IS_CHOSEN ? once_ask_for",
+        "return self->flags & IS_FOREIGN ? once_ask_for",
+        (RUNS_ONCE.format("once_method"),),
+    ),
+    Mutant(
+        "a once class method fills a chosen cell as one that races",
+        "_native_once.h",
+        "value = self->flags & IS_CHOSEN\n",
+        "value = self->flags & IS_FOREIGN\n",
+        (RUNS_ONCE.format("once_class_method"),),
+    ),
+    Mutant(
+        "a property fills a chosen cell as one that races",
+        "_native_property.h",
+        "    if (is_chosen) {\n",
+        "    if (is_chosen && key == NULL) {\n",
+        (RUNS_ONCE.format("property_in_dict"), RUNS_ONCE.format("property_in_slot")),
+    ),
+    Mutant(
+        "a cell of another kind is filled as one that races",
+        "_native_cell.h",
+        "if (state == NULL || Py_TYPE(self) == state->cell_type) {",
+        "if (state == NULL || Py_TYPE(self) != NULL) {",
+        (RUNS_ONCE.format("cell"),),
+    ),
+    Mutant(
+        "a cell that is none of ours is read as ours",
+        "_native_once.h",
+        "            flags |= where ? 0 : IS_FOREIGN;\n",
+        "            (void)where;\n",
+        ("test_chosen.py::test_a_function_has_one_cell_of_the_kind_that_was_chosen[{}-one's own]",),
+    ),
+    Mutant(
+        "a cell that gives its value in its own way is read as ours",
+        "_native_once.h",
+        "found = found > 0 ? method == ours : found;",
+        "found = found > 0 ? 1 : found;",
+        ("test_chosen.py::test_a_cell_with_its_own_way_to_give_a_value_is_asked_each_time[{}]",),
+    ),
+    Mutant(
+        "an async property in a slot, with a chosen cell, gives the bare value",
+        "_native_property.h",
+        "LOAD(&self->is_async) != Py_True) {\n        Place place",
+        "LOAD(&self->is_async) != NULL) {\n        Place place",
+        ("test_lock_async.py::test_one_task_initializes_and_the_others_wait_without_blocking[{}-slot_of]",),
+    ),
+    Mutant(
+        "what a child inherits is not kept",
+        "_native_cell.h",
+        "    (void)Py_NewRef(value);\n    Py_RETURN_NONE;",
+        "    (void)value;\n    Py_RETURN_NONE;",
+        ("test_per_process_kept.py::test_what_is_kept_has_a_reference_too_many[{}]",),
+    ),
+]
+
+MUTANTS = [*CHOSEN, *ONCE, *ATTRIBUTES, *PROPERTY, *GLOBAL]

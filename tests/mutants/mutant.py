@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -10,12 +12,16 @@ from dataclasses import dataclass
 
 GIL = "a build with a GIL"
 NO_GIL = "a build without a GIL"
+FRONTRUN = "frontrun, on Python 3.12 or newer"
+FORK = "fork"
 
 CONDITIONS = {
     GIL: not sysconfig.get_config_var("Py_GIL_DISABLED"),
     NO_GIL: bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
     "Python 3.11": sys.version_info >= (3, 11),
     "Python 3.13": sys.version_info >= (3, 13),
+    FRONTRUN: sys.version_info >= (3, 12) and importlib.util.find_spec("frontrun") is not None,
+    FORK: hasattr(os, "fork"),
 }
 
 # Tests that many mutants name, to be formatted with a surface.

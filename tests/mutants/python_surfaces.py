@@ -232,7 +232,7 @@ GLOBAL = [
         "_global.py",
         "if not its_cell.final:",
         "if False:",
-        ("test_global.py::test_a_cell_that_is_not_final_is_not_kept_elsewhere[{}]",),
+        ("test_chosen.py::test_a_proxy_that_asks_gives_each_thread_its_own[{}]",),
     ),
     Mutant(
         "a proxy made in a function replaces names",

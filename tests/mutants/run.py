@@ -34,6 +34,7 @@ from pathlib import Path
 import c_cell
 import c_surfaces
 import python_cell
+import python_cells
 import python_places
 import python_surfaces
 from mutant import CONDITIONS, Mutant
@@ -47,7 +48,7 @@ LIMIT = 60.0
 PATIENCE = "tests/support.py", "WATCHDOG = 30.0", "WATCHDOG = 3.0"
 
 MUTANTS = {
-    "python": [*python_cell.MUTANTS, *python_places.MUTANTS, *python_surfaces.MUTANTS],
+    "python": [*python_cell.MUTANTS, *python_cells.MUTANTS, *python_places.MUTANTS, *python_surfaces.MUTANTS],
     "native": [*c_cell.MUTANTS, *c_surfaces.MUTANTS],
 }
 

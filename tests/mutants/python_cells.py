@@ -1,0 +1,470 @@
+"""Mistakes in the other cells, and in what lets the surfaces take them."""
+
+from __future__ import annotations
+
+from mutant import FORK, FRONTRUN, Mutant
+
+LOCK = "test_lock.py::test_"
+TASKS = "test_lock_async.py::test_"
+CHOSEN = "test_chosen.py::test_"
+THREAD = "test_per_thread.py::test_"
+PROCESS = "test_per_process.py::test_"
+FORKS = "test_per_process_forks.py::test_"
+
+ONE_RUN = LOCK + "the_initializer_runs_once_and_all_get_its_object[{}-cell]"
+TAKES_OVER = LOCK + "of_those_who_wait_exactly_one_takes_over_from_one_that_fails[{}-cell]"
+OWN_CELL = LOCK + "an_initializer_that_reaches_its_own_cell_is_told_at_once[{}-cell]"
+CYCLE = LOCK + "many_threads_in_a_cycle_see_it_and_one_raises[{}]"
+TOO_LONG = LOCK + "who_has_waited_too_long_is_told_and_the_cell_is_untouched[{}-cell]"
+OUTCOME = LOCK + "set_waits_for_the_outcome[{}-%s]"
+IN_LOOP = TASKS + "a_thread_that_would_block_for_a_task_of_its_own_loop_is_told[{}]"
+TASKS_IN_CYCLE = TASKS + "two_tasks_in_a_cycle_are_told_apart_from_two_that_are_not[{}]"
+CANCELLED = TASKS + "a_leader_that_is_cancelled_or_fails_passes_the_work_on[{}-cell_of]"
+COPIES = CHOSEN + "copies_of_an_instance_share_nothing_with_it[{}-%s]"
+REFUSED = CHOSEN + "what_makes_no_cell_is_refused[{}-once]"
+EXPLORED = "test_interleavings_waiting.py::test_every_interleaving_gives_what_the_model_gives_and_nobody_is_stuck[%s]"
+
+#: `OnceLock`: `_lock.py` and `_waits.py`.
+LOCKS = [
+    Mutant(
+        "the leader drops its attempt before the value is published",
+        "_lock.py",
+        "value, _ = self._publish(initializer())\n                        return value",
+        "value = initializer()\n"
+        "                            mine.end()\n"
+        "                            value, _ = self._publish(value)\n"
+        "                        return value",
+        (EXPLORED % "lock: touch | touch",),
+        hangs=True,
+        needs=FRONTRUN,
+    ),
+    Mutant(
+        "the leader does not look again after it has entered",
+        "_lock.py",
+        "value = self._load()\n                        if value is EMPTY:\n"
+        "                            value, _ = self._publish(initializer())",
+        "value, _ = self._publish(initializer())",
+        (EXPLORED % "lock: touch | touch",),
+        needs=FRONTRUN,
+    ),
+    Mutant(
+        "a leader among tasks does not look again after it has entered",
+        "_lock.py",
+        "                        if value is EMPTY:\n                            value, _ = self._publish(await",
+        "                        if True:\n                            value, _ = self._publish(await",
+        (TASKS + "a_task_that_enters_after_another_has_published_does_not_initialize[{}]",),
+    ),
+    Mutant(
+        "a leader among tasks that fails keeps its attempt",
+        "_lock.py",
+        "                finally:\n                    mine.end()\n            finally:\n                mine.end()\n"
+        "            await self._await",
+        "                except ValueError:\n                    raise\n"
+        "            except BaseException:\n                raise\n            mine.end()\n"
+        "            await self._await",
+        (CANCELLED,),
+        hangs=True,
+    ),
+    Mutant(
+        "those who wait are not woken",
+        "_waits.py",
+        "            wait.wake()\n",
+        "            pass\n",
+        (TAKES_OVER,),
+        hangs=True,
+    ),
+    Mutant(
+        "only one of those who wait is woken",
+        "_waits.py",
+        "            wait.wake()\n",
+        "            wait.wake()\n            break\n",
+        (ONE_RUN,),
+        hangs=True,
+    ),
+    Mutant(
+        "all who waited take over",
+        "_lock.py",
+        "            self._wait(running, started)\n            value = self._load()\n"
+        "            if value is not EMPTY:\n                return value\n",
+        "            self._wait(running, started)\n            value = self._load()\n"
+        "            return self._publish(initializer())[0] if value is EMPTY else value\n",
+        (TAKES_OVER,),
+    ),
+    Mutant(
+        "who waited does not look for the value",
+        "_lock.py",
+        "            self._wait(running, started)\n            value = self._load()\n"
+        "            if value is not EMPTY:\n                return value\n",
+        "            self._wait(running, started)\n            return self._publish(initializer())[0]\n",
+        (ONE_RUN,),
+    ),
+    Mutant(
+        "a wait is entered after its cycle is looked for",
+        "_waits.py",
+        "        _waits[self] = None\n        self.attempt.waiting[self] = None\n",
+        "        self._find_cycle()\n        self.attempt.waiting[self] = None\n",
+        (EXPLORED % "two_locks: cross_first | cross_second",),
+        also=(
+            (
+                "                raise DeadlockError(_describe(cycle))\n        return True",
+                "                raise DeadlockError(_describe(cycle))\n        _waits[self] = None\n        return True",
+            ),
+        ),
+        hangs=True,
+        needs=FRONTRUN,
+    ),
+    Mutant(
+        "whether it is over is looked at before the wait is entered",
+        "_waits.py",
+        "        self.attempt.waiting[self] = None\n        if self.attempt.is_over:\n            return False\n",
+        "        if self.attempt.is_over:\n            return False\n        self.attempt.waiting[self] = None\n",
+        (EXPLORED % "lock: touch | touch",),
+        hangs=True,
+        needs=FRONTRUN,
+    ),
+    Mutant(
+        "those who wait are woken before it is over",
+        "_waits.py",
+        "        self.is_over = True\n        for wait in self.waiting.copy():\n            wait.wake()\n",
+        "        for wait in self.waiting.copy():\n            wait.wake()\n        self.is_over = True\n",
+        (EXPLORED % "lock: touch | touch",),
+        hangs=True,
+        needs=FRONTRUN,
+    ),
+    Mutant(
+        "a wait under an initializer holds it up",
+        "_waits.py",
+        " and wait.number > self.number",
+        "",
+        (LOCK + "what_a_signal_handler_initializes_is_no_matter_of_what_its_thread_waits_for[{}]",),
+    ),
+    Mutant(
+        "a wait of the same thread holds nothing up",
+        "_waits.py",
+        "is_above = wait.thread == self.thread and wait.number > self.number",
+        "is_above = False",
+        (OWN_CELL,),
+        hangs=True,
+    ),
+    Mutant(
+        "a wait of any thread holds an initializer up",
+        "_waits.py",
+        "wait.thread == self.thread and ",
+        "",
+        (LOCK + "waiting_in_a_long_line_is_no_cycle[{}]",),
+    ),
+    Mutant(
+        "a wait of the same task holds nothing up",
+        "_waits.py",
+        "if self.task is not None and wait.task is self.task:",
+        "if False:",
+        (TASKS + "a_task_that_reaches_its_own_cell_is_told_at_once[{}-cell_of]",),
+        hangs=True,
+    ),
+    Mutant(
+        "any wait in a thread holds its tasks up",
+        "_waits.py",
+        "return is_above and (wait.task is None or self.task is None)",
+        "return is_above",
+        (TASKS_IN_CYCLE,),
+    ),
+    Mutant(
+        "a thread that blocks its loop does not hold its tasks up",
+        "_waits.py",
+        "return is_above and (wait.task is None or self.task is None)",
+        "return is_above and self.task is None",
+        (IN_LOOP,),
+        hangs=True,
+    ),
+    Mutant(
+        "all who see a cycle raise",
+        "_waits.py",
+        "if lowest.claims.setdefault(frozenset(map(id, cycle)), self) is self:",
+        "if lowest:",
+        (CYCLE, EXPLORED % "two_locks: cross_first | cross_second"),
+        needs=FRONTRUN,
+    ),
+    Mutant(
+        "each who sees a cycle asks claims of its own",
+        "_waits.py",
+        "lowest = min(cycle, key=id)",
+        "lowest = self",
+        (CYCLE, EXPLORED % "two_locks: cross_first | cross_second"),
+        needs=FRONTRUN,
+    ),
+    Mutant(
+        "what is over is waited for",
+        "_waits.py",
+        "        if self.attempt.is_over:\n            return False\n",
+        "",
+        (EXPLORED % "lock: touch | touch",),
+        hangs=True,
+        needs=FRONTRUN,
+    ),
+    Mutant(
+        "who gave up waiting stays entered",
+        "_waits.py",
+        "        _waits.pop(self, None)\n        self.attempt.waiting.pop",
+        "        self.attempt.waiting.pop",
+        (TOO_LONG,),
+    ),
+    Mutant(
+        "who initializes stays entered",
+        "_waits.py",
+        "        _running.pop(self, None)\n",
+        "",
+        (LOCK + "a_warm_value_is_given_while_nobody_runs[{}-cell]",),
+    ),
+    Mutant(
+        "who waits in turns has its timeout anew in each",
+        "_lock.py",
+        "max(0.0, timeout - (monotonic() - started))",
+        "timeout",
+        (LOCK + "a_timeout_counts_from_the_call_through_all_turns[{}]",),
+        hangs=True,
+    ),
+    Mutant(
+        "a timeout is no error",
+        "_lock.py",
+        "raise self._too_late(timeout, running)\n        finally:\n            wait.leave()\n\n    async",
+        "pass\n        finally:\n            wait.leave()\n\n    async",
+        (TOO_LONG,),
+        hangs=True,
+    ),
+    Mutant(
+        "set does not wait for the outcome",
+        "_lock.py",
+        "            published = self._fill(give)",
+        "            published = self._publish(give())[0]",
+        (OUTCOME % "False",),
+        hangs=True,
+    ),
+    Mutant(
+        "set overwrites",
+        "_lock.py",
+        "        if not given or published is not value:\n",
+        "        if not given:\n            self._clear()\n            self._publish(value)\n        elif published is not value:\n",
+        (OUTCOME % "False",),
+    ),
+    Mutant(
+        "of two that set one object both succeed",
+        "_lock.py",
+        "if not given or published is not value:",
+        "if published is not value:",
+        (LOCK + "setting_the_same_object_twice_is_an_error_too[{}]",),
+    ),
+    Mutant(
+        "a forked child waits for threads that it does not have",
+        "_waits.py",
+        "in_child.append(_forget_the_dead)",
+        "",
+        (LOCK + "a_forked_child_forgets_an_initializer_of_another_thread[{}-cell]",),
+        hangs=True,
+        needs=FORK,
+    ),
+    Mutant(
+        "a forked child forgets what the thread that forked was at",
+        "_waits.py",
+        "if attempt.thread != survivor or attempt.task is not None:",
+        "if True:",
+        (LOCK + "in_a_forked_child_the_initializer_that_forked_still_runs[{}]",),
+        needs=FORK,
+    ),
+    Mutant(
+        "a task is woken from another thread as if from its own",
+        "_lock.py",
+        "loop.call_soon_threadsafe(finish)",
+        "loop.call_soon(finish)",
+        (TASKS + "a_thread_waits_for_a_task_and_a_task_for_a_thread[{}]",),
+        hangs=True,
+    ),
+    Mutant(
+        "a copy of a lock shares the attempts",
+        "_lock.py",
+        "        self._attempts = {}\n        super().__setstate__",
+        "        self._attempts = _shared\n        super().__setstate__",
+        (LOCK + "copies_are_initialized_apart[{}]",),
+        also=(("#: The task that runs on", "_shared: dict[Any, Attempt] = {}\n\n#: The task that runs on"),),
+    ),
+]
+
+#: `_chosen.py`, and where the surfaces ask it.
+CHOICE = [
+    Mutant(
+        "the cell in an instance is not told by its owner",
+        "_chosen.py",
+        "        if type(kept) is Kept and kept.owner == key:\n            return kept.cell\n",
+        "        if type(kept) is Kept:\n            return kept.cell\n",
+        (COPIES % "ThreadOnceCell", COPIES % "one's own"),
+    ),
+    Mutant(
+        "the cell in an instance is pickled",
+        "_chosen.py",
+        "        return type(None), ()",
+        "        return Kept, (self.cell, self)",
+        (COPIES % "one's own", COPIES % "ThreadOnceCell"),
+    ),
+    Mutant(
+        "threads that make the cell of an instance at once have each their own",
+        "_chosen.py",
+        "            claim = self.new.setdefault(key, claim)\n",
+        "            [None for _ in range(9)]\n",
+        (CHOSEN + "threads_that_make_the_cell_of_an_instance_at_once_agree_on_one[{}-ThreadOnceCell]",),
+        also=(("kept = namespace[self.kept_key] = claim[1]", "namespace[self.kept_key] = kept = claim[1]"),),
+    ),
+    Mutant(
+        "the claim on an instance is never dropped",
+        "_chosen.py",
+        "                self.new.pop(key, None)\n",
+        "                pass\n",
+        (CHOSEN + "neither_instance_nor_class_is_kept_alive[{}-ThreadOnceCell]",),
+    ),
+    Mutant(
+        "a cell behind an attribute keeps what was deleted",
+        "_chosen.py",
+        "            cell.take()\n        return cell",
+        "            pass\n        return cell",
+        (CHOSEN + "an_attribute_can_be_deleted_and_assigned[{}-one's own-attribute]",),
+    ),
+    Mutant(
+        "the value of an attribute is published outside the initializer of its cell",
+        "_chosen.py",
+        "        return self._guard().get_or_init(partial(self._compute, initializer))",
+        "        return self._publish(self._guard().get_or_init(initializer))[0]",
+        (CHOSEN + "an_attribute_is_published_before_its_cell_lets_the_next_one_in[{}]",),
+    ),
+    Mutant(
+        "who is let in next does not look at the attribute",
+        "_chosen.py",
+        "        return self._publish(initializer())[0] if value is EMPTY else value",
+        "        return self._publish(initializer())[0]",
+        (CHOSEN + "an_attribute_is_published_before_its_cell_lets_the_next_one_in[{}]",),
+    ),
+    Mutant(
+        "a cell that is not final is taken for final",
+        "_chosen.py",
+        "return KeptDefinition(function, make, made.final, advice)",
+        "return KeptDefinition(function, make, True, advice)",
+        (CHOSEN + "methods_keep_a_value_per_thread[{}]",),
+    ),
+    Mutant(
+        "a property takes a cell that is not final",
+        "_chosen.py",
+        "    if not made.final:\n",
+        "    if made is None:\n",
+        (CHOSEN + "a_property_takes_only_cells_that_are_final[{}-ThreadOnceCell]",),
+    ),
+    Mutant(
+        "what lacks final is taken for a cell",
+        "_chosen.py",
+        '"set", "take", "final")',
+        '"set", "take")',
+        (REFUSED,),
+    ),
+    Mutant(
+        "discard is taken together with a cell",
+        "_chosen.py",
+        "    if discard is not None:\n",
+        "    if discard is None and make is None:\n",
+        (REFUSED,),
+    ),
+    Mutant(
+        "a lock forgets its timeout where it belongs to an instance",
+        "_chosen.py",
+        "timeout: float | None = self._definition.timeout\n",
+        "timeout: float | None = None\n",
+        (LOCK + "who_has_waited_too_long_is_told_and_the_cell_is_untouched[{}-once_method]",),
+        hangs=True,
+    ),
+    Mutant(
+        "the instances of a class are initialized one at a time",
+        "_chosen.py",
+        "return self._definition.attempts, id(self._of), self._of",
+        "return self._definition.attempts, 0, self._of",
+        (LOCK + "initializers_of_two_instances_do_not_wait_for_each_other[{}]",),
+        hangs=True,
+    ),
+]
+
+#: `_per_thread.py`.
+PER_THREAD = [
+    Mutant(
+        "threads share a value",
+        "_per_thread.py",
+        "self._threads = _local()",
+        "self._threads = type('Shared', (), {})()",
+        (THREAD + "each_thread_has_a_value_of_its_own[{}-cell]",),
+    ),
+    Mutant(
+        "the value of a thread outlives it",
+        "_per_thread.py",
+        "        here: dict[str, GILOnceCell] = self._threads.__dict__\n",
+        "        import threading\n\n"
+        "        self._threads.__dict__.setdefault('kept', _KEPT).append(self._threads.__dict__)\n"
+        "        here: dict[str, GILOnceCell] = self._threads.__dict__\n",
+        (THREAD + "a_value_is_freed_when_its_thread_ends[{}-cell]",),
+        also=(("def _empty(", "_KEPT: list[Any] = []\n\n\ndef _empty("),),
+    ),
+    Mutant(
+        "a loser within a thread is not discarded",
+        "_per_thread.py",
+        "GILOnceCell(discard=self._discard))",
+        "GILOnceCell())",
+        (THREAD + "tasks_of_one_thread_share_a_value[{}]",),
+    ),
+    Mutant(
+        "a coroutine gives the value of the thread that made it",
+        "_per_thread.py",
+        "    async def aget_or_init",
+        "    def aget_or_init(self, initializer: Any, /) -> Any:\n"
+        "        return self._mine().aget_or_init(initializer)\n\n"
+        "    async def _unused",
+        (THREAD + "a_coroutine_gives_the_value_of_the_thread_that_awaits_it[{}]",),
+    ),
+    Mutant(
+        "a copy of a cell per thread is empty",
+        "_per_thread.py",
+        "            copied.set(value)\n",
+        "            pass\n",
+        (THREAD + "copies_have_this_threads_value_and_pickles_none[{}]",),
+    ),
+]
+
+#: `_per_process.py`.
+PER_PROCESS = [
+    Mutant(
+        "a forked child has the parent's value",
+        "_per_process.py",
+        "in_child.append(_empty_all)",
+        "",
+        (FORKS + "every_method_finds_an_empty_cell_in_a_child[{}]",),
+        needs=FORK,
+    ),
+    Mutant(
+        "what a child inherits is dropped there",
+        "_per_process.py",
+        "            keep_for_ever(value)\n",
+        "            pass\n",
+        ("test_per_process_kept.py::test_what_a_child_inherits_is_finalized_in_the_parent_alone",),
+        needs=FORK,
+    ),
+    Mutant(
+        "there is a hook for each cell",
+        "_per_process.py",
+        "        super().__init__(discard=discard)\n",
+        "        super().__init__(discard=discard)\n"
+        "        import os\n\n"
+        "        os.register_at_fork(after_in_child=self._clear)\n",
+        (PROCESS + "the_package_registers_one_hook_however_many_cells_there_are[{}]",),
+        needs=FORK,
+    ),
+    Mutant(
+        "a cell per process is pickled with its value",
+        "_per_process.py",
+        "        discard, _, attributes = self._state()\n        return discard, (), attributes",
+        "        return self._state()",
+        (PROCESS + "copies_have_the_value_and_pickles_have_not[{}]",),
+    ),
+]
+
+MUTANTS = [*LOCKS, *CHOICE, *PER_THREAD, *PER_PROCESS]
