@@ -84,7 +84,8 @@ class Gate:
             return True
         self._gates.take_turn(self, is_passing=True)
         assert self.is_open
-        self.is_open = False
+        # It may be opened again, by who ends an attempt twice, and then lets nobody go on.
+        self.is_open, self.waiter = False, None
         return True
 
     def release(self) -> None:

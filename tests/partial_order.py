@@ -129,8 +129,10 @@ class Order:
         without = [later for later in range(position + 1, now) if not is_before(position, later)] + [now]
         first: dict[int, bool] = {}
         for index, later in enumerate(without):
-            can_begin = not any(is_before(earlier, later) for earlier in without[:index])
-            first.setdefault(turns[later].chosen, can_begin)
+            if turns[later].chosen not in first:
+                first[turns[later].chosen] = not any(is_before(earlier, later) for earlier in without[:index])
+            if len(first) == self._threads:
+                break
         return {thread for thread, can_begin in first.items() if can_begin}
 
     def next_execution(self) -> bool:

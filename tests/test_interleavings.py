@@ -508,11 +508,15 @@ def main() -> int:
     print(columns.format("scenario", "interleavings", "outcomes", "seconds"))
     total, wrong = 0, 0
     with activate("python") as gilonce:
-        for scenario in [*SCENARIOS, *(LONG if options.all else [])]:
+        import test_interleavings_waiting as waiting
+
+        chosen = [(scenario, run) for scenario in [*SCENARIOS, *(LONG if options.all else [])]]
+        more = [*waiting.SCENARIOS, *(waiting.LONG if options.all else [])]
+        for scenario, explore_it in [*chosen, *((scenario, waiting.explore_waiting) for scenario in more)]:
             if not scenario.name.startswith(options.only):
                 continue
             try:
-                found = run(scenario, gilonce, limit=1_000_000)
+                found = explore_it(scenario, gilonce, limit=1_000_000)
                 outcomes = set(found.outcomes)
                 is_wrong = outcomes != model_outcomes(scenario)
             except AssertionError as error:

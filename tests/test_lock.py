@@ -106,6 +106,8 @@ def test_of_those_who_wait_exactly_one_takes_over_from_one_that_fails(surface: A
         if len(runs) == 1:
             waiting.until(7)
             raise ValueError("the first")
+        # The others wait anew, for this one.
+        waiting.until(6)
         return runs[-1]
 
     got = race(surface(initializer), 8)

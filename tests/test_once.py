@@ -576,6 +576,20 @@ def test_the_cell_of_a_function_discards_as_the_function_does(gilonce: ModuleTyp
     assert discarded == ["too late"]
 
 
+def test_a_class_whose_value_nobody_asks_for_is_not_kept_alive(gilonce: ModuleType) -> None:
+    """What a class is prepared with when it is made refers to it from nowhere else."""
+
+    class Owner:
+        @gilonce.once
+        @classmethod
+        def of_class(cls) -> None: ...
+
+    reference = weakref.ref(Owner)
+    del Owner
+    gc.collect()
+    assert reference() is None
+
+
 @pytest.mark.parametrize("kind", ["instance", "class"])
 def test_the_cell_of_a_bound_method_is_a_view_of_its_owner(gilonce: ModuleType, kind: str) -> None:
     """Every operation of a cell works on the one behind a bound method, and on it alone."""

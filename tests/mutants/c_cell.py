@@ -153,9 +153,9 @@ PLACES = [
     ),
     Mutant(
         "None in a class is taken for empty",
-        "_native_place.h",
-        "return place_load(kind, place, &value) != 0 ? value",
-        "return place_load(kind, place, &value) != 0 && value != Py_None ? value",
+        "_native_once.h",
+        "if (place_load(VALUES, &place, &value) == 0) {",
+        "if (place_load(VALUES, &place, &value) == 0 || value == Py_None) {",
         (NONE.format("once_below_classmethod"),),
     ),
     Mutant(

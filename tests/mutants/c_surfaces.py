@@ -308,7 +308,7 @@ CHOSEN = [
         "_native_once.h",
         "value = self->flags & IS_CHOSEN\n",
         "value = self->flags & IS_FOREIGN\n",
-        (RUNS_ONCE.format("once_class_method"),),
+        (RUNS_ONCE.format("once_above_classmethod"),),
     ),
     Mutant(
         "a property fills a chosen cell as one that races",

@@ -55,7 +55,7 @@ MUTANTS = [
         "_bound.py",
         "return self._namespace.get(self._key, EMPTY)",
         "value = self._namespace.get(self._key, EMPTY)\n        return EMPTY if value is None else value",
-        (NONE.format("once_method"), NONE.format("property_of_class")),
+        ("test_once.py::test_the_cell_of_a_bound_method_is_a_view_of_its_owner[{}-instance]",),
     ),
     Mutant(
         "an instance keeps a cell, which copies share",
@@ -102,7 +102,7 @@ MUTANTS = [
         "_bound.py",
         "        if _new_values.get(key) is claim:\n            _new_values.pop(key, None)\n",
         "",
-        ("test_once.py::test_a_base_class_keeps_no_subclass_alive[{}-once(classmethod(me))]",),
+        ("test_once.py::test_a_class_whose_value_nobody_asks_for_is_not_kept_alive[{}]",),
     ),
     Mutant(
         "a slot is checked and written outside of a claim",
