@@ -251,6 +251,7 @@ class Eyes:
         instruction = observer._get_instructions(code)[offset]
         stack = scheduler.get_shadow_stack(id(frame))
         self._take_returned(frame, stack)
+        self._number_stored(thread)
         state = self._threads.__dict__
         touched = self._touched(instruction, frame, stack)
         is_step = any(self._is_meeting_place(obj, name, thread) for obj, name in touched)
@@ -263,10 +264,18 @@ class Eyes:
             engine, execution, lock = scheduler.engine, scheduler.execution, scheduler._engine_lock
             self.report(engine, execution, thread, stack.peek(0), "__cmethods__", lock, None, "read")
         self._note_returns(instruction, frame, stack)
+        if instruction.opname == "STORE_ATTR":
+            state["stored"] = stack.peek(0), instruction.argval
         observer._process_opcode(frame, scheduler, thread)
         if instruction.opname in observer._CALL_OPCODES or instruction.opname in _SWITCHES:
             state["may_switch"] = True
         return is_step
+
+    def _number_stored(self, thread: int) -> None:
+        """Number a dict or list that this thread has put into an attribute, before another can come to it first."""
+        stored = self._threads.__dict__.pop("stored", None)
+        if stored is not None and stored[0] is not None and type(value := _peek(*stored)) in _CONTAINERS:
+            self.number(value, thread)
 
     # frontrun does not know what a function returned, which need not be put into a variable
     # before it is looked into. Only what a call itself runs counts: not what that calls from C.
@@ -471,6 +480,8 @@ def explore(
                 reproduce_on_failure=0,
             )
             result.assert_holds()
-    assert all(outcome in exploration.outcomes for outcome in redundant)
+    assert all(outcome in exploration.outcomes for outcome in redundant), (
+        f"missed {[it for it in redundant if it not in exploration.outcomes]}"
+    )
     exploration.seconds = time.process_time() - begin
     return exploration

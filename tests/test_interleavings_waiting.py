@@ -154,14 +154,16 @@ def looks_for_cycles_before_it_enters(self: Any) -> bool:
     """In place of `Wait.enter`."""
     if self._find_cycle():
         raise python_waits().DeadlockError("a cycle")
-    python_waits()._waits[self] = None
+    waits = python_waits()._waits
+    waits[self] = None
     self.attempt.waiting[self] = None
     return not self.attempt.is_over
 
 
 def all_raise(self: Any) -> bool:
     """In place of `Wait.enter`."""
-    python_waits()._waits[self] = None
+    waits = python_waits()._waits
+    waits[self] = None
     self.attempt.waiting[self] = None
     if not self.attempt.is_over and self._find_cycle():
         raise python_waits().DeadlockError("a cycle")

@@ -875,6 +875,22 @@ def test_a_timeout_of_nothing_does_not_wait(gilonce: ModuleType) -> None:
     assert cell.get_or_init(initializer) == "value"
 
 
+def test_who_is_done_or_gave_up_is_entered_nowhere(gilonce: ModuleType) -> None:
+    """Neither as running nor as waiting: what is followed in search of a cycle is what there is."""
+    cell = gilonce.OnceLock(timeout=0)
+    waits: Any = sys.modules["gilonce._waits"]
+
+    def initializer() -> str:
+        assert len(waits._running) == 1
+        (told,) = run_threads(lambda: cell.get_or_init(int))
+        assert type(told) is TimeoutError
+        assert waits._waits == {}
+        return "value"
+
+    assert cell.get_or_init(initializer) == "value"
+    assert waits._running == {}
+
+
 def test_take_lets_the_next_initializer_run(gilonce: ModuleType) -> None:
     """Between two `take()`s, once."""
     cell = gilonce.OnceLock()

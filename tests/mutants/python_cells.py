@@ -199,14 +199,14 @@ LOCKS = [
         "_waits.py",
         "        _waits.pop(self, None)\n        self.attempt.waiting.pop",
         "        self.attempt.waiting.pop",
-        (TOO_LONG,),
+        (LOCK + "who_is_done_or_gave_up_is_entered_nowhere[{}]",),
     ),
     Mutant(
         "who initializes stays entered",
         "_waits.py",
         "        _running.pop(self, None)\n",
         "",
-        (LOCK + "a_warm_value_is_given_while_nobody_runs[{}-cell]",),
+        (LOCK + "who_is_done_or_gave_up_is_entered_nowhere[{}]",),
     ),
     Mutant(
         "who waits in turns has its timeout anew in each",
