@@ -105,11 +105,10 @@ SCENARIOS = [
     *scenarios(two_locks, CROSSING, **WITH_GIL),
 ]
 
-#: These take minutes.
+#: These take minutes. (Three threads at one cell were not done after seven, and are left out.)
 LONG = [
     *scenarios(lock, combine(["touch", "fail", "set"], 2)[1:]),
     *scenarios(two_locks, CROSSING),
-    *scenarios(lock, combine(["touch", "fail"], 3), **WITH_GIL),
 ]
 
 

@@ -295,6 +295,7 @@ CHOSEN = [
         "            if (flags & IS_CHOSEN) {",
         "            if (flags & IS_FOREIGN) {",
         (RUNS_ONCE.format("once_function"),),
+        hangs=True,
     ),
     Mutant(
         "a once method fills a chosen cell as one that races",
@@ -302,6 +303,7 @@ CHOSEN = [
         "return self->flags & IS_CHOSEN ? once_ask_for",
         "return self->flags & IS_FOREIGN ? once_ask_for",
         (RUNS_ONCE.format("once_method"),),
+        hangs=True,
     ),
     Mutant(
         "a once class method fills a chosen cell as one that races",
@@ -309,6 +311,7 @@ CHOSEN = [
         "value = self->flags & IS_CHOSEN\n",
         "value = self->flags & IS_FOREIGN\n",
         (RUNS_ONCE.format("once_above_classmethod"),),
+        hangs=True,
     ),
     Mutant(
         "a property fills a chosen cell as one that races",
@@ -316,6 +319,7 @@ CHOSEN = [
         "    if (is_chosen) {\n",
         "    if (is_chosen && key == NULL) {\n",
         (RUNS_ONCE.format("property_in_dict"), RUNS_ONCE.format("property_in_slot")),
+        hangs=True,
     ),
     Mutant(
         "a cell of another kind is filled as one that races",
@@ -323,6 +327,7 @@ CHOSEN = [
         "if (state == NULL || Py_TYPE(self) == state->cell_type) {",
         "if (state == NULL || Py_TYPE(self) != NULL) {",
         (RUNS_ONCE.format("cell"),),
+        hangs=True,
     ),
     Mutant(
         "a cell that is none of ours is read as ours",
