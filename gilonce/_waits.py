@@ -150,8 +150,9 @@ class Wait:
             cycle = self._find_cycle(waits)
             if not cycle:
                 return
-            # All who see this cycle ask the same claims, those of its member with the lowest `id`.
-            first = min(cycle, key=id).claims.setdefault(frozenset(map(id, cycle)), self)
+            # All who see this cycle ask the same claims.
+            lowest = min(cycle, key=id)
+            first = lowest.claims.setdefault(frozenset(map(id, cycle)), self)
             if first is self:
                 raise DeadlockError(_describe(cycle))
             # That one gives up. There may be another cycle, in which it is not.
