@@ -219,8 +219,8 @@ LOCKS = [
     Mutant(
         "a timeout is no error",
         "_lock.py",
-        "raise self._too_late(timeout, running)\n        finally:\n            wait.leave()\n\n    async",
-        "pass\n        finally:\n            wait.leave()\n\n    async",
+        "started)):\n                    raise self._too_late(timeout, running)",
+        "started)):\n                    pass",
         (TOO_LONG,),
         hangs=True,
     ),
@@ -330,15 +330,15 @@ CHOICE = [
     Mutant(
         "who is let in next does not look at the attribute",
         "_chosen.py",
-        "        return self._publish(initializer())[0] if value is EMPTY else value",
-        "        return self._publish(initializer())[0]",
+        "        return GILOnceCell._fill(self, initializer) if value is EMPTY else value",
+        "        return GILOnceCell._fill(self, initializer)",
         (CHOSEN + "an_attribute_is_published_before_its_cell_lets_the_next_one_in[{}]",),
     ),
     Mutant(
         "a cell that is not final is taken for final",
         "_chosen.py",
-        "return KeptDefinition(function, make, made.final, advice)",
-        "return KeptDefinition(function, make, True, advice)",
+        "return KeptDefinition(function, make, made.final, advice, discard)",
+        "return KeptDefinition(function, make, True, advice, discard)",
         (CHOSEN + "methods_keep_a_value_per_thread[{}]",),
     ),
     Mutant(
