@@ -82,9 +82,10 @@ class Attempt:
 
     def enter(self) -> Attempt:
         """Return the attempt that is now under way for the cell: this one, or the one that was there."""
-        # First, for a signal handler that comes in between and waits for this must find it here.
-        _running[self] = None
-        return self.register.setdefault(self.key, self)
+        running = self.register.setdefault(self.key, self)
+        if running is self:
+            _running[self] = None
+        return running
 
     def end(self) -> None:
         """Let the next one begin, and wake all who wait. Does nothing where it never began; may be called again.
@@ -135,17 +136,17 @@ class Wait:
 
     def enter(self) -> bool:
         """Return whether there is something to wait for; raise DeadlockError if it would never come."""
-        _waits[self] = None
+        _waits[self] = self.attempt
         self.attempt.waiting[self] = None
         if self.attempt.is_over:
             return False
-        # Who holds nothing up is in no cycle. That is most, where many wait for one.
-        if any([attempt.is_held_up_by(self) for attempt in _running.copy()]):  # noqa: C419 - no generator to drop
-            self._raise_in_cycle()
+        waits = _waits.copy()
+        # Who holds up nothing that anybody waits for is in no cycle. That is most, where many wait for one.
+        if any([attempt.is_held_up_by(self) for attempt in set(waits.values())]):  # noqa: C419 - no generator to drop
+            self._raise_in_cycle(waits)
         return True
 
-    def _raise_in_cycle(self) -> None:
-        waits = _waits.copy()
+    def _raise_in_cycle(self, waits: dict[Wait, Attempt]) -> None:
         while True:
             cycle = self._find_cycle(waits)
             if not cycle:
@@ -163,7 +164,7 @@ class Wait:
         _waits.pop(self, None)
         self.attempt.waiting.pop(self, None)
 
-    def _find_cycle(self, waits: dict[Wait, None]) -> list[Wait]:
+    def _find_cycle(self, waits: dict[Wait, Attempt]) -> list[Wait]:
         """Return those of `waits` in a cycle that this one closes, beginning with this one; none if it closes none."""
         paths = [[self]]
         seen = {self}
@@ -183,9 +184,9 @@ class Wait:
         return []
 
 
-#: All that is under way. Each is entered and dropped by who runs it.
+#: All that is under way: each is entered and dropped by who runs it, or waits.
 _running: dict[Attempt, None] = {}
-_waits: dict[Wait, None] = {}
+_waits: dict[Wait, Attempt] = {}
 
 _numbers = _local()
 

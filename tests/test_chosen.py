@@ -550,6 +550,21 @@ def test_threads_that_make_the_cell_of_an_instance_at_once_agree_on_one(gilonce:
         assert len({id(value) for value in race(Owner.of_class)}) == 1
 
 
+def test_threads_that_have_each_made_a_cell_for_an_instance_agree_on_one(gilonce: ModuleType) -> None:
+    """All have found none there, and made one, before the first is kept."""
+    everyone = threading.Barrier(4)
+    are_here: list[None] = []
+
+    def make() -> Any:
+        if are_here:
+            everyone.wait(30)
+        return gilonce.ThreadOnceCell()
+
+    owner = type("Owner", (), {"method": gilonce.once(lambda self: [], cell=make)})()
+    are_here.append(None)
+    assert len({id(cell) for cell in race(lambda: owner.method.cell, 4)}) == 1
+
+
 def test_neither_instance_nor_class_is_kept_alive(gilonce: ModuleType, make: Make) -> None:
     """Also by a value that refers to it, and also after a failure."""
 

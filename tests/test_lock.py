@@ -479,7 +479,7 @@ class Graph:
     def wait(self, name: str, thread: int, number: int, task: object = None) -> Any:
         wait = self.waits.Wait(self.attempts[name], task, lambda: None)
         wait.thread, wait.number = thread, number
-        self.waits._waits[wait] = None
+        self.waits._waits[wait] = wait.attempt
         return wait
 
     def cycle(self, wait: Any) -> Any:

@@ -131,6 +131,7 @@ def test_one_task_initializes_and_the_others_wait_without_blocking(ask_with: Any
             await asyncio.sleep(0)
         may_finish.set()
         assert await asyncio.gather(*tasks) == runs * TASKS
+        assert [await ask(), await ask()] == runs * 2
         assert len(runs) == 1
 
     run(main())

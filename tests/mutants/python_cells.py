@@ -103,13 +103,13 @@ LOCKS = [
     Mutant(
         "a wait is entered after its cycle is looked for",
         "_waits.py",
-        "        _waits[self] = None\n        self.attempt.waiting[self] = None\n",
+        "        _waits[self] = self.attempt\n        self.attempt.waiting[self] = None\n",
         "        self.attempt.waiting[self] = None\n",
         (EXPLORED % "two_locks: cross_first | cross_second",),
         also=(
             (
-                "            self._raise_in_cycle()\n        return True",
-                "            self._raise_in_cycle()\n        _waits[self] = None\n        return True",
+                "            self._raise_in_cycle(waits)\n        return True",
+                "            self._raise_in_cycle(waits)\n        _waits[self] = self.attempt\n        return True",
             ),
         ),
         hangs=True,
@@ -302,9 +302,15 @@ CHOICE = [
         "threads that make the cell of an instance at once have each their own",
         "_chosen.py",
         "            claim = self.new.setdefault(key, claim)\n",
-        "            [None for _ in range(9)]\n",
-        (CHOSEN + "threads_that_make_the_cell_of_an_instance_at_once_agree_on_one[{}-ThreadOnceCell]",),
-        also=(("kept = namespace[self.kept_key] = claim[1]", "namespace[self.kept_key] = kept = claim[1]"),),
+        "            pass\n",
+        (CHOSEN + "threads_that_have_each_made_a_cell_for_an_instance_agree_on_one[{}]",),
+        # What is between the look and the write takes longer, so that all look before the first writes.
+        also=(
+            (
+                "kept = namespace[self.kept_key] = claim[1]",
+                "[None for _ in range(9999)]; kept = namespace[self.kept_key] = claim[1]",
+            ),
+        ),
     ),
     Mutant(
         "the claim on an instance is never dropped",
