@@ -100,6 +100,8 @@ class Attempt:
         self.is_over = True
         for wait in self.waiting.copy():
             wait.wake()
+            # Not again by the second call, as a rule: a lock that was opened is the waiter's by then.
+            self.waiting.pop(wait, None)
 
     def is_held_up_by(self, wait: Wait) -> bool:
         """Return whether this can only end after `wait` does.
