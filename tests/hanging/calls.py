@@ -150,6 +150,8 @@ def finalizer_at_the_end(tool: Tool) -> None:
     """A finalizer that touches the value at the interpreter's end, with a daemon thread in the initializer."""
     if sys.implementation.name != "cpython":
         raise CannotError("finalizers are not run at the end here")
+    if sys.version_info[:2] == (3, 13) and not getattr(sys, "_is_gil_enabled", lambda: True)():
+        raise CannotError("without a GIL, 3.13 makes classes immortal: at the end, modules go before what is in them")
     touch = _park(tool)[0]
 
     class Kept:
