@@ -308,7 +308,7 @@ CHOICE = [
         also=(
             (
                 "kept = namespace[self.kept_key] = claim[1]",
-                "[None for _ in range(9999)]; kept = namespace[self.kept_key] = claim[1]",
+                '__import__("time").sleep(0.1); kept = namespace[self.kept_key] = claim[1]',
             ),
         ),
     ),
