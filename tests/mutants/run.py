@@ -44,6 +44,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 #: How many seconds the tests of one mutant may take.
 LIMIT = 60.0
 
+#: How often they are run before a mutant has survived: the moment that a race is about may be missed once.
+TRIES = 3
+
 #: In the copy for a mutant that makes threads wait, how long the tests wait for it.
 PATIENCE = "tests/support.py", "WATCHDOG = 30.0", "WATCHDOG = 3.0"
 
@@ -180,7 +183,10 @@ def rewrite(copy: Path, name: str, change: Callable[[str], str]) -> None:
 def verdict(folder: Path, implementation: str, mutant: Mutant) -> tuple[str, str]:
     """Return what became of a mutant, in a word, and what there is to say about it."""
     copy = make_mutant(folder, implementation, mutant)
-    status, output = run_tests(copy, implementation, list(mutant.tests), limit=LIMIT)
+    for _ in range(TRIES):
+        status, output = run_tests(copy, implementation, list(mutant.tests), limit=LIMIT)
+        if status != 0:
+            break
     shutil.rmtree(copy.parent)
     if status is None:
         if mutant.hangs:
