@@ -126,7 +126,7 @@ def _find_increment() -> Any:
         return None
     try:
         from ctypes import py_object, pythonapi
-    except ImportError:
+    except ImportError:  # pragma: no cover - hidden from coverage, in an interpreter of its own, by the test
         # Python may be built without it; and 3.12's does not load in an interpreter with a GIL of its own.
         return None
     # By item, so that it is ours alone: what is got by attribute others may declare otherwise.

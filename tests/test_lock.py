@@ -536,8 +536,18 @@ def test_ways_that_meet_again_are_followed_once_and_what_is_over_not_at_all(grap
         graph.wait("c", thread=1, number=2)
     mine = graph.wait("a", thread=2, number=2)
     assert len(graph.cycle(mine)) == 3
+    assert graph.cycle(graph.wait("a", thread=9, number=2)) == []
     graph.attempts["b"].is_over = True
     assert graph.cycle(mine) == []
+
+
+def test_who_comes_to_wait_for_what_is_over_does_not(graph: Graph) -> None:
+    """It was not among those who were woken, so it looks for itself."""
+    graph.attempt("over", thread=1, number=1)
+    graph.attempts["over"].end()
+    late = graph.waits.Wait(graph.attempts["over"], None, lambda: None)
+    assert late.enter() is False
+    late.leave()
 
 
 def test_who_enters_after_another_has_finished_finds_its_value(
@@ -700,10 +710,17 @@ def test_what_a_child_forgets_is_what_other_threads_and_tasks_were_at(gilonce: M
     cell, survivors = gilonce.OnceLock(), gilonce.OnceLock()
     graph.attempt("dead", thread=-1, number=1)
     dead = graph.wait("dead", thread=-1, number=2)
+    mine: list[Any] = []
+
+    def survive() -> None:
+        graph.attempt("other", thread=-1, number=3)
+        mine.append(graph.wait("other", thread=threading.get_ident(), number=3))
+        graph.waits._forget_the_dead()
 
     def initializer() -> str:
-        assert run_threads(lambda: survivors.get_or_init(graph.waits._forget_the_dead)) == [None]
+        assert run_threads(lambda: survivors.get_or_init(survive)) == [None]
         assert dead not in graph.waits._waits
+        assert mine[0] in graph.waits._waits
         assert run_threads(lambda: cell.get_or_init(lambda: "the next one's")) == ["the next one's"]
         return "forgotten"
 

@@ -576,6 +576,10 @@ def test_the_cell_of_a_function_discards_as_the_function_does(gilonce: ModuleTyp
     assert discarded == ["too late"]
 
 
+@pytest.mark.skipif(
+    sys.version_info[:2] == (3, 13) and not getattr(sys, "_is_gil_enabled", lambda: True)(),
+    reason="where it has no GIL, 3.13 makes every class immortal once there has been a thread",
+)
 def test_a_class_whose_value_nobody_asks_for_is_not_kept_alive(gilonce: ModuleType) -> None:
     """What a class is prepared with when it is made refers to it from nowhere else."""
 

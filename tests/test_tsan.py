@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,8 @@ static struct PyModuleDef native_module = {
 
 #: Functions of the core that no operation comes to, with the reason.
 NOT_ENTERED = {
+    # Without wrapt's compiled part, a proxy is one in Python.
+    **({} if find_spec("wrapt._wrappers") else dict.fromkeys(["proxy_init", "proxy_getattro", "is_of_proxy"], "wrapt")),
     "torn_down": "what is said after the interpreter has ended",
     "native_clear": "runs after the last count was written",
     "native_free": "the same",
