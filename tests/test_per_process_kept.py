@@ -176,7 +176,11 @@ def test_with_a_plain_cell_the_child_finalizes_it_all(gilonce: ModuleType, end: 
     before, _ = finalizations(gilonce, "GILOnceCell", end)
     seen = {line.removeprefix("CHILD: ") for line in before}
     # The child renamed one, which it took for its own; another the proxy keeps, for a plain cell is final.
-    assert seen >= NAMES - {"of a function", "of a lazy global"}
+    others = {"of a function", "of a lazy global"}
+    if sys.implementation.name == "pypy":
+        # In a child it keeps what the parent's other threads had.
+        others |= {"in a thread", "of an instance in a thread", "in a context"}
+    assert seen >= NAMES - others
 
 
 @needs_fork

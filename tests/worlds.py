@@ -238,6 +238,8 @@ def plain(text: str) -> str:
     """Return a message or a name without what tells one world, or one run, from another."""
     # Of a deadlock, the threads and functions.
     text = re.sub(r"(waiting would never end|is being initialized by).*", r"\1", text)
+    # What PyPy says of an attribute that is not there to be deleted, where its class has a descriptor.
+    text = re.sub(r"object attribute '(\w+)' is read-only", r"object has no attribute '\1'", text)
     text = re.sub(r"<[\w.]*(Owner|Sub) object at 0x[0-9a-fA-F]+>", r"<\1>", text)
     return re.sub(r" [0-9a-f]{16}$|gilonce_world_\w+", "", text)
 
