@@ -217,7 +217,7 @@ class KeptDefinition(Definition):
             kept = namespace.get(self.kept_key)
             if type(kept) is not Kept or kept.owner != key:
                 kept = namespace[self.kept_key] = claim[1]
-            if self.new.get(key) is claim:
+            if self.new.get(key) is claim:  # pragma: no branch - else another thread has dropped it
                 self.new.pop(key, None)
         return kept.cell
 

@@ -638,6 +638,7 @@ def test_a_proxy_that_asks_does_everything_as_the_real_object(gilonce: ModuleTyp
     assert pickle.loads(pickle.dumps(numbers)) == [3, 1, 2, 5]
     assert gilonce.lazy_global(lambda: lambda x: x + 1, cell=make)(1) == 2
     assert callable(gilonce.lazy_global(int, cell=make)) is False
+    assert callable(gilonce.lazy_global(lambda: 3, cell=make, interface=int)) is False
     with gilonce.lazy_global(lambda: contextlib.nullcontext(3), cell=make) as entered:
         assert entered == 3
     with pytest.raises(RuntimeError, match="of a lazy_global raised AttributeError"):
