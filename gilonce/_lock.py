@@ -18,14 +18,12 @@ from time import monotonic
 
 from ._callables import name_of
 from ._cell import EMPTY, GILOnceCell, check_initializer
-from ._waits import Attempt, DeadlockError, Wait, current_task
+from ._waits import Attempt, Wait, current_task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
     from typing import Any
-
-__all__ = ["DeadlockError", "OnceLock", "Turns"]
 
 
 class Exclusive:
