@@ -74,8 +74,8 @@ def server() -> Iterator[dict[str, str]]:
             "GILONCE_TEST_SERVER=1 in the environment)"
         )
     assert programs is not None
-    # A short name, for a socket's is limited.
-    with tempfile.TemporaryDirectory(prefix="gilonce-server-") as folder, running(programs, folder):
+    # In /tmp, for a socket's name is limited, and $TMPDIR may lie where the server's account may not go.
+    with tempfile.TemporaryDirectory(prefix="gilonce-server-", dir="/tmp") as folder, running(programs, folder):
         yield {"PGHOST": folder, "PGUSER": "tester", "PGDATABASE": "postgres"}
 
 
