@@ -54,9 +54,13 @@ import frontrun._dpor_runtime.explore as engine_room
 import frontrun._dpor_runtime.runner as runner_room
 import frontrun._opcode_observer as observer
 from frontrun._cooperative import _scheduler_tls
+from frontrun._deadlock import SchedulerAbort
 from gates import Gates, Stuck
 from partial_order import Order
+from scenarios import ABORTS
 from wrapt import BaseObjectProxy
+
+ABORTS.append(SchedulerAbort)
 
 #: How many interleavings one exploration may take; one that is not done by then has failed.
 LIMIT = 10_000
@@ -170,7 +174,9 @@ class Eyes:
         while queue:
             obj = queue.pop(0)
             cls = type(obj)
-            if id(obj) in seen or obj is None or issubclass(cls, (str, bytes, int, float, CodeType, ModuleType)):
+            if id(obj) in self._unread or id(obj) in seen or obj is None:
+                continue
+            if issubclass(cls, (str, bytes, int, float, CodeType, ModuleType)):
                 continue
             seen.add(id(obj))
             self._kept.append(obj)

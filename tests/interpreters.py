@@ -155,6 +155,12 @@ def find(kind: Kind, options: argparse.Namespace) -> Interpreter | str:
     return "; ".join(reasons) or f"none of pyenv's, and no {kind.command}"
 
 
+def is_path(argument: str) -> bool:
+    """Return whether an argument for pytest is a path in the checkout, perhaps with a test in it."""
+    path = argument.partition("::")[0]
+    return (path + "/").startswith("tests/") and (CHECKOUT / path).exists()
+
+
 class StepError(Exception):
     """A step of making an environment failed."""
 
@@ -281,8 +287,8 @@ class Environment:
         """Run the suite, or what pytest's arguments choose of it, and count."""
         junit, inside = self.folder / "junit.xml", self.interpreter.inside
         junit.unlink(missing_ok=True)
-        arguments = [self._in_source(argument) for argument in chosen]
-        if arguments == chosen:
+        arguments = [self._in_source(argument) if is_path(argument) else argument for argument in chosen]
+        if not any(map(is_path, chosen)):
             arguments.append(inside(self.source / "tests"))
         config = inside(self.source / "pyproject.toml")
         coverage = ["-m", "coverage", "run", "--rcfile", config] if self.options.coverage else []
@@ -303,10 +309,8 @@ class Environment:
             row.problems.append(f"exit status {status}: {shlex.join([*map('='.join, variables.items())])} {command}")
 
     def _in_source(self, argument: str) -> str:
-        """Return an argument for pytest, where it is a path in the checkout as one in the copy."""
+        """Return a path in the checkout, given to pytest, as one in the copy."""
         path, separator, test = argument.partition("::")
-        if not (path + "/").startswith("tests/") or not (CHECKOUT / path).exists():
-            return argument
         return self.interpreter.inside(self.source / path) + separator + test
 
 
@@ -336,12 +340,13 @@ def test(kind: Kind, folder: Path, options: argparse.Namespace) -> list[Row]:
                 for command in options.also:
                     for implementation in row.implementations.split(", "):
                         environment.script(row, command, GILONCE_PURE_PYTHON="1" if implementation == "python" else "")
-            if kind.wrapt == "again" and not options.pytest and not options.no_suite:
+            is_whole = not options.no_suite and not any(map(is_path, options.pytest))
+            if kind.wrapt == "again" and is_whole:
                 row = Row(kind.name, f"{interpreter.full}, wrapt in C", row.implementations)
                 rows.append(row)
                 with row.timed():
                     environment.compile_wrapt()
-                    environment.suite(row, WRAPT)
+                    environment.suite(row, [*options.pytest, *WRAPT])
         except StepError as error:
             row.problems.append(str(error))
         with printing:

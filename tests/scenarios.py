@@ -1,4 +1,4 @@
-"""Scenarios for `test_interleavings.py`: what threads do to one place, what they must see, and a model of both.
+"""Scenarios of interleavings: what threads do to one place, what they must see, and a model of both.
 
 Nothing here is run bytecode by bytecode: what a thread records is no step of it.
 """
@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from frontrun._deadlock import SchedulerAbort
+#: What ends a run from outside, and is no outcome of it.
+ABORTS: list[type[BaseException]] = []
 
 
 class Value:
@@ -65,6 +66,8 @@ class Scenario:
     options: Mapping[str, Any] = field(default_factory=dict)
     #: What makes the model, where that is another than `Model`.
     begin: Callable[[], Model] | None = None
+    #: Whether the threads share one value.
+    is_shared: bool = True
 
 
 class Run:
@@ -76,6 +79,7 @@ class Run:
         self.outcomes: list[list[str]] = [[] for _ in scenario.threads]
         self._actions = scenario.actions
         self._threads = scenario.threads
+        self._is_shared = scenario.is_shared
         self._now: dict[int, tuple[str, str]] = {}
         self.place = scenario.build(gilonce, self._initialize, self._discard)
         self.place.make = self._initialize
@@ -96,7 +100,7 @@ class Run:
         self._now[threading.get_ident()] = label, action
         try:
             return repr(self._actions[action](self.place, Value(label)))
-        except SchedulerAbort:
+        except tuple(ABORTS):
             raise
         except Exception as error:
             return type(error).__name__
@@ -109,7 +113,8 @@ class Run:
     def check(self) -> Outcome:
         """Return what came of the run; raise AssertionError if that is against the laws."""
         outcome = Outcome(tuple(map(tuple, self.outcomes)), self._act("look", "end"), tuple(sorted(self.discarded)))
-        self._check_one_value(outcome)
+        if self._is_shared:
+            self._check_one_value(outcome)
         self._check_failures(outcome)
         self._check_discards()
         return outcome
@@ -290,6 +295,39 @@ class Model:
         yield
         self.got = "AttributeError" if self.value is None else "None"
         self.value = None
+
+
+class PerThreadModel(Model):
+    """A place with a value per thread, where threads do not meet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+
+    def _alone(self, action: str, label: str) -> Iterator[None]:
+        yield
+        thread = label.partition(".")[0]
+        self.value = self.values.pop(thread, None)
+        for _ in getattr(Model, action)(self, label):
+            pass
+        if self.value is not None:
+            self.values[thread] = self.value
+        self.value = None
+
+    def touch(self, label: str) -> Iterator[None]:
+        return self._alone("touch", label)
+
+    def fail(self, label: str) -> Iterator[None]:
+        return self._alone("fail", label)
+
+    def get(self, label: str) -> Iterator[None]:
+        return self._alone("get", label)
+
+    def set(self, label: str) -> Iterator[None]:
+        return self._alone("set", label)
+
+    def take(self, label: str) -> Iterator[None]:
+        return self._alone("take", label)
 
 
 #: What `import_attr` imports: an object that all share, as its `repr`.

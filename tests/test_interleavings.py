@@ -11,7 +11,7 @@ if each of its steps happened at one moment, and no less, so the exploration has
 from __future__ import annotations
 
 import argparse
-import copy
+import dataclasses
 import importlib.util
 import itertools
 import os
@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 import support
-from support import activate, drive
+from support import activate
 
 if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
     pytest.skip("frontrun, which explores interleavings, has no build for this interpreter", allow_module_level=True)
@@ -34,201 +34,32 @@ if sys.version_info < (3, 12):
     pytest.skip("frontrun does not follow the stack of CPython 3.11 well enough", allow_module_level=True)
 pytest.importorskip("frontrun", reason="frontrun, which explores interleavings, is not installed")
 
+# isort: split
+import places
 from interleavings import Exploration, explore
 from partial_order import Order
-from scenarios import Model, Place, Run, Scenario, Value, combine, model_outcomes
+from places import (
+    ACTIONS,
+    OF_ATTRIBUTE,
+    OF_CELL,
+    OF_GLOBAL,
+    OF_OVERRIDE,
+    OF_VIEW,
+    TOUCH_THRICE,
+    TOUCH_TWICE,
+    WITH_GIL,
+    scenarios_of,
+)
+from scenarios import PerThreadModel, Place, Run, Scenario, combine, model_outcomes
 
-# The places. To add one, write a function as those of support.SURFACES.
-
-PLACES: dict[str, Callable[[Any, Any, Any], Place]] = {}
-
-
-def place(build: Callable[[Any, Any, Any], Place]) -> Callable[[Any, Any, Any], Place]:
-    PLACES[build.__name__] = build
-    return build
-
-
-@place
-def cell(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    it = gilonce.GILOnceCell(discard=discard)
-    return Place(lambda: it.get_or_init(initializer), it.get, lambda: it)
-
-
-@place
-def once_function(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    it = gilonce.once(initializer, discard=discard)
-    return Place(it, lambda: it.cell.get(), lambda: it.cell)
-
-
-@place
-def once_method(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    class Owner:
-        @gilonce.once(discard=discard)
-        def method(self) -> Any:
-            return initializer()
-
-    it = Owner()
-    return Place(lambda: it.method(), lambda: it.method.cell.get(), lambda: it.method.cell)
-
-
-@place
-def once_class_method(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    class Owner:
-        @gilonce.once(discard=discard)
-        @classmethod
-        def method(cls) -> Any:
-            return initializer()
-
-    return Place(lambda: Owner.method(), lambda: Owner.method.cell.get(), lambda: Owner.method.cell)
-
-
-@place
-def class_without_values(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    class Base:
-        @gilonce.once(discard=discard)
-        @classmethod
-        def method(cls) -> Any:
-            return initializer()
-
-    # Where the decorator does not stand, the threads make the dict in which the values are kept.
-    class Owner(Base):
-        pass
-
-    return Place(lambda: Owner.method(), lambda: Owner.method.cell.get(), lambda: Owner.method.cell)
-
-
-@place
-def property_in_dict(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    class Owner:
-        @gilonce.once_property(discard=discard)
-        def attribute(self) -> Any:
-            return initializer()
-
-    it = Owner()
-    return _attribute_of(it, lambda: vars(it).get("attribute"))
-
-
-@place
-def property_in_slot(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    class Owner:
-        __slots__ = ("_attribute",)
-
-        @gilonce.once_property(slot="_attribute", discard=discard)
-        def attribute(self) -> Any:
-            return initializer()
-
-    # The slot is looked for once in a class.
-    Owner().attribute = None
-    it = Owner()
-    return _attribute_of(it, lambda: getattr(it, "_attribute", None))
-
-
-def _attribute_of(it: Any, look: Any) -> Place:
-    def write(value: Any) -> None:
-        it.attribute = value
-
-    def delete() -> None:
-        del it.attribute
-
-    return Place(lambda: it.attribute, look, None, write, delete)
-
-
-@place
-def property_of_class(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    class Owner:
-        @gilonce.once_property(discard=discard)
-        @classmethod
-        def attribute(cls) -> Any:
-            return initializer()
-
-    return Place(lambda: Owner.attribute, lambda: vars(Owner)["attribute"]._definition.cell_of(Owner).get())
-
-
-@place
-def property_override(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    class Base:
-        @gilonce.once_property(discard=discard)
-        def attribute(self) -> Any:
-            return initializer("base")
-
-    class Derived(Base):
-        @gilonce.once_property(discard=discard)
-        def attribute(self) -> Any:
-            return initializer(super().attribute)
-
-    it = Derived()
-    return _attribute_of(it, lambda: vars(it).get("attribute"))
-
-
-@place
-def method_override(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    class Base:
-        @gilonce.once(discard=discard)
-        def method(self) -> Any:
-            return initializer("base")
-
-    class Derived(Base):
-        @gilonce.once(discard=discard)
-        def method(self) -> Any:
-            return initializer(super().method())
-
-    it = Derived()
-    return Place(lambda: it.method(), lambda: it.method.cell.get(), lambda: it.method.cell)
-
-
-@place
-def reified_global(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    namespace: dict[str, Any] = {"lazy_global": gilonce.lazy_global, "make": initializer, "discard": discard}
-    code = """
-IT = lazy_global(make, discard=discard)
-def touch():
-    it = IT
-    return getattr(it, "__wrapped__", it)
-def write(value):
-    global IT
-    IT = value
-"""
-    exec(compile(code, f"{__file__} (a module)", "exec"), namespace)
-    proxy = namespace["IT"]
-
-    def look() -> Any:
-        return None if namespace["IT"] is proxy else namespace["IT"]
-
-    return Place(namespace["touch"], look, None, namespace["write"])
-
-
-ACTIONS: dict[str, Callable[[Any, Value], Any]] = {
-    "touch": lambda place, _: place.touch(),
-    "fail": lambda place, _: place.touch(),
-    "get": lambda place, _: place.cell().get(),
-    "is_set": lambda place, _: place.cell().is_set(),
-    "set": lambda place, value: place.cell().set(value),
-    "take": lambda place, _: place.cell().take(),
-    "aget_or_init": lambda place, _: drive(place.cell().aget_or_init(_in_coroutine(place.make))),
-    "import_attr": lambda place, _: place.cell().import_attr("string", "digits"),
-    "copy": lambda place, _: copy.copy(place.cell()).get(),
-    "deepcopy": lambda place, _: copy.deepcopy(place.cell()).get(),
-    "show": lambda place, _: repr(place.cell()).removeprefix("<GILOnceCell: ").removesuffix(">"),
-    "write": lambda place, value: place.write(value),
-    "delete": lambda place, _: place.delete(),
-    "look": lambda place, _: place.look(),
-    "cross_first": lambda place, _: place.across("first"),
-    "cross_second": lambda place, _: place.across("second"),
-}
-
-
-def _in_coroutine(make: Any) -> Any:
-    async def initializer() -> Any:
-        return make()
-
-    return initializer
-
-
-FILES = (os.path.dirname(importlib.util.find_spec("gilonce").origin), support.__file__, __file__)
+FILES = (os.path.dirname(importlib.util.find_spec("gilonce").origin), support.__file__, places.__file__, __file__)
 
 
 def run(scenario: Scenario, gilonce: ModuleType, **options: Any) -> Exploration:
     """Explore a scenario."""
+    assert gilonce.ProcessOnceCell
+    # All cells of a process are entered for a fork; here nobody forks.
+    options["unread"] = [*options.get("unread", ()), sys.modules["gilonce._per_process"]._cells]
     ours = [it for name, module in sys.modules.items() if name.startswith("gilonce.") for it in vars(module).values()]
 
     def work(thread: int) -> Callable[[Run], None]:
@@ -248,57 +79,47 @@ def run(scenario: Scenario, gilonce: ModuleType, **options: Any) -> Exploration:
     )
 
 
-def _scenarios(
-    place: str, threads: list[tuple[tuple[str, ...], ...]], model: Any = None, **options: Any
-) -> list[Scenario]:
-    build = PLACES[place]
-    return [
-        Scenario(f"{place}: {' | '.join(map(', '.join, chosen))}", build, chosen, ACTIONS, model or {}, options)
-        for chosen in threads
-    ]
+def per_thread(scenario: Scenario) -> Scenario:
+    return dataclasses.replace(scenario, begin=PerThreadModel, is_shared=False)
 
-
-OF_CELL = ["touch", "aget_or_init", "fail", "get", "is_set", "set", "take", "import_attr", "copy", "deepcopy", "show"]
-OF_VIEW = ["touch", "fail", "get", "set", "take"]
-OF_ATTRIBUTE = ["touch", "fail", "write", "delete"]
-TOUCH_TWICE: Any = [(("touch",),) * 2]
-TOUCH_THRICE: Any = [(("touch",),) * 3]
-OF_OVERRIDE = {"touch": Model.touch_override}
-OF_GLOBAL = {"touch": Model.touch_global, "fail": Model.fail_global, "write": Model.write_global}
-#: The slot has no `setdefault`, a module no compare-and-swap. To write there while another thread publishes is safe
-#: only where a check and the write after it are one step; see `SlotCell` and `_reify`.
-WITH_GIL = {"every_bytecode": False}
 
 SCENARIOS = [
-    *_scenarios("cell", combine(OF_CELL, 2)),
-    *_scenarios("cell", combine(["touch", "fail", "set", "take"], 3)),
-    *_scenarios("cell", [(("touch", "take"), ("touch", "get")), (("set", "take", "set"), ("touch",))]),
-    *_scenarios("once_function", combine(["touch", "fail", "set", "take"], 2) + TOUCH_THRICE),
-    *_scenarios("once_method", combine(OF_VIEW, 2) + TOUCH_THRICE),
-    *_scenarios("once_class_method", combine(OF_VIEW, 2) + TOUCH_THRICE),
-    *_scenarios("property_in_dict", combine(OF_ATTRIBUTE, 2) + TOUCH_THRICE),
-    *_scenarios("property_in_slot", combine(["touch", "fail"], 2), **WITH_GIL),
-    *_scenarios("property_of_class", combine(["touch", "fail"], 2) + TOUCH_THRICE),
-    *_scenarios("property_override", TOUCH_TWICE, OF_OVERRIDE),
-    *_scenarios("method_override", TOUCH_TWICE, OF_OVERRIDE),
-    *_scenarios("reified_global", combine(["touch", "fail", "write"], 2), OF_GLOBAL, **WITH_GIL),
+    *scenarios_of("cell", combine(OF_CELL, 2)),
+    *scenarios_of("cell", combine(["touch", "fail", "set", "take"], 3)),
+    *scenarios_of("cell", [(("touch", "take"), ("touch", "get")), (("set", "take", "set"), ("touch",))]),
+    *scenarios_of("once_function", combine(["touch", "fail", "set", "take"], 2) + TOUCH_THRICE),
+    *scenarios_of("once_method", combine(OF_VIEW, 2) + TOUCH_THRICE),
+    *scenarios_of("once_class_method", combine(OF_VIEW, 2) + TOUCH_THRICE),
+    *scenarios_of("property_in_dict", combine(OF_ATTRIBUTE, 2) + TOUCH_THRICE),
+    *scenarios_of("property_in_slot", combine(["touch", "fail"], 2), **WITH_GIL),
+    *scenarios_of("property_of_class", combine(["touch", "fail"], 2) + TOUCH_THRICE),
+    *scenarios_of("property_override", TOUCH_TWICE, OF_OVERRIDE),
+    *scenarios_of("method_override", TOUCH_TWICE, OF_OVERRIDE),
+    *scenarios_of("cell_per_process", combine(OF_VIEW, 2) + TOUCH_THRICE),
+    *scenarios_of("method_with_kept_cell", combine(OF_VIEW, 2)),
+    *scenarios_of("class_with_kept_cell", combine(OF_VIEW, 2)),
+    *scenarios_of("method_with_guard", combine(["touch", "get", "set", "take"], 2)[1:]),
+    *scenarios_of("property_with_guard", combine(OF_ATTRIBUTE, 2)),
+    # They meet nowhere: one interleaving is all there are.
+    *map(per_thread, scenarios_of("cell_per_thread", combine(OF_VIEW, 2))),
+    *scenarios_of("reified_global", combine(["touch", "fail", "write"], 2), OF_GLOBAL, **WITH_GIL),
 ]
 
 #: These take minutes.
 LONG = [
-    *_scenarios("cell", combine(["touch", "fail", "get", "set", "take"], 3)),
-    *_scenarios("once_method", combine(OF_VIEW, 3)),
-    *_scenarios(
+    *scenarios_of("cell", combine(["touch", "fail", "get", "set", "take"], 3)),
+    *scenarios_of("once_method", combine(OF_VIEW, 3)),
+    *scenarios_of(
         "property_in_slot",
         [pair for pair in combine(OF_ATTRIBUTE, 2) if {("write",), ("delete",)} & {*pair}],
         **WITH_GIL,
     ),
-    *_scenarios("property_in_slot", TOUCH_TWICE),
-    *_scenarios("property_in_slot", TOUCH_THRICE, **WITH_GIL),
-    *_scenarios("class_without_values", TOUCH_TWICE),
-    *_scenarios("property_override", TOUCH_THRICE, OF_OVERRIDE),
-    *_scenarios("reified_global", TOUCH_TWICE, OF_GLOBAL),
-    *_scenarios("reified_global", TOUCH_THRICE, OF_GLOBAL, **WITH_GIL),
+    *scenarios_of("property_in_slot", TOUCH_TWICE),
+    *scenarios_of("property_in_slot", TOUCH_THRICE, **WITH_GIL),
+    *scenarios_of("class_without_values", TOUCH_TWICE),
+    *scenarios_of("property_override", TOUCH_THRICE, OF_OVERRIDE),
+    *scenarios_of("reified_global", TOUCH_TWICE, OF_GLOBAL),
+    *scenarios_of("reified_global", TOUCH_THRICE, OF_GLOBAL, **WITH_GIL),
 ]
 
 
@@ -484,7 +305,7 @@ def test_every_trace_of_random_threads_is_run_once(seed: int) -> None:
 @pytest.mark.parametrize("place", ["cell", "once_method"])
 def test_the_order_is_decided_as_frontrun_decides_it(python: ModuleType, place: str) -> None:
     """What stands in for frontrun's engine misses no outcome that that finds, and runs no more."""
-    (scenario,) = _scenarios(place, TOUCH_TWICE)
+    (scenario,) = scenarios_of(place, TOUCH_TWICE)
     own = run(scenario, python)
     theirs = run(scenario, python, own_order=False)
     assert set(own.outcomes) == set(theirs.outcomes)
@@ -493,7 +314,7 @@ def test_the_order_is_decided_as_frontrun_decides_it(python: ModuleType, place: 
 
 def test_an_exploration_that_is_cut_short_fails(python: ModuleType) -> None:
     """Only what was seen to its end shows anything."""
-    (scenario,) = _scenarios("cell", TOUCH_THRICE)
+    (scenario,) = scenarios_of("cell", TOUCH_THRICE)
     with pytest.raises(AssertionError, match="not done after 5 interleavings"):
         run(scenario, python, limit=5)
 

@@ -13,10 +13,11 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from test_interleavings import ACTIONS, FILES, TOUCH_TWICE, python, run
+from test_interleavings import FILES, python, run
 
 # isort: split
 from interleavings import Exploration
+from places import ACTIONS, TOUCH_TWICE
 from scenarios import Place, Scenario, combine, model_outcomes
 from waiting_model import WaitingModel
 

@@ -271,11 +271,17 @@ def _lock(gilonce: Any) -> Any:
     return gilonce.OnceLock(timeout=timeout)
 
 
-_thread_once_function = _with("once_function", lambda gilonce: gilonce.ThreadOnceCell())
+def _per_thread(name: str) -> Callable[[Initializer], Touch]:
+    make = _with(name, lambda gilonce: gilonce.ThreadOnceCell())
+    return lambda initializer: _PerThread(make(initializer))
+
 
 GILONCE += [
-    add(Tool("thread_once_function", lambda initializer: _PerThread(_thread_once_function(initializer)))),
-    add(Tool("process_once_function", _with("once_function", lambda gilonce: gilonce.ProcessOnceCell()))),
+    *(add(Tool(f"thread_{name}", _per_thread(name))) for name in ("once_function", "once_method", "proxy")),
+    *(
+        add(Tool(f"process_{name}", _with(name, lambda gilonce: gilonce.ProcessOnceCell())))
+        for name in ("once_function", "once_method", "proxy")
+    ),
 ]
 
 
@@ -341,8 +347,11 @@ LOCKS = [
         "cell",
         "once_function",
         "once_method",
+        "once_above_classmethod",
         "property_in_dict",
         "property_in_slot",
+        "property_of_class",
+        "proxy",
         "async_cell",
         "once_async_function",
     )
