@@ -187,7 +187,8 @@ class Eyes:
                 continue
             if not issubclass(cls, (tuple, CellType, MethodType)):
                 self.number(obj, thread=-1)
-            queue.extend(gc.get_referents(obj))
+            if not (issubclass(cls, dict) and "__spec__" in obj):  # what a module leads to is as good as everything
+                queue.extend(gc.get_referents(obj))
 
     def number(self, obj: Any, thread: int) -> tuple[int, int] | None:
         """Return the number of the place that `obj` is, or None if it is none."""
@@ -453,7 +454,11 @@ def explore(
     waits: list[str] = []
     redundant: list[Any] = []
     set_sync_reporter = runner_room.set_sync_reporter
+    gc.collect()
     with contextlib.ExitStack() as stack:
+        # What is collected in the middle of a run may have finalizers, which would be steps of some runs only.
+        gc.disable()
+        stack.callback(gc.enable)
         for room, name, ours in (
             (observer, "_safe_getattr", _peek),
             (observer, "_report_access", eyes.report),

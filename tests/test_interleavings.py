@@ -60,7 +60,8 @@ def run(scenario: Scenario, gilonce: ModuleType, **options: Any) -> Exploration:
     assert gilonce.ProcessOnceCell
     # All cells of a process are entered for a fork; here nobody forks.
     options["unread"] = [*options.get("unread", ()), sys.modules["gilonce._per_process"]._cells]
-    ours = [it for name, module in sys.modules.items() if name.startswith("gilonce.") for it in vars(module).values()]
+    modules = [vars(module) for name, module in sys.modules.items() if name.startswith("gilonce.")]
+    ours = [*modules, vars(places), *(it for module in modules for it in module.values())]
 
     def work(thread: int) -> Callable[[Run], None]:
         return lambda run: run.work(thread)
@@ -74,7 +75,7 @@ def run(scenario: Scenario, gilonce: ModuleType, **options: Any) -> Exploration:
         lambda: Run(scenario, gilonce),
         workers,
         Run.check,
-        roots=lambda run: [*(it for it in ours if type(it) is dict), *vars(run.place).values()],
+        roots=lambda run: [*ours, *vars(run.place).values()],
         **{"files": FILES, **scenario.options, **options},
     )
 
