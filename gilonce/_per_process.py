@@ -6,6 +6,7 @@ import sys
 from _thread import get_ident
 from functools import partial
 from itertools import count
+from types import FrameType, FunctionType, ModuleType
 from weakref import finalize, ref
 
 from ._cell import EMPTY, GILOnceCell
@@ -14,6 +15,7 @@ from ._implementation import implementation, in_c
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import Any, ClassVar
 
     from ._cell import Discard
@@ -23,9 +25,10 @@ class ProcessOnceCell(GILOnceCell):
     """A `GILOnceCell` that is empty again in a forked child.
 
     For what must not cross a fork, such as a connection: parent and child would both speak
-    on it. What the child inherited is not used there. It is kept alive there for ever and
-    never finalized, for to drop it would close the parent's connection. (What the program
-    has registered with `atexit` runs at a child's end as well, as it does without a cell.)
+    on it. What the child inherited is not used there. It is kept alive there for ever, with
+    all that it has, and never finalized, for to drop it would close the parent's connection.
+    (What the program has registered with `atexit` runs at a child's end as well, as it does
+    without a cell.)
 
     It obeys the laws of `GILOnceCell`, with one value per process. A copy has the value too;
     pickled, the cell is empty.
@@ -106,18 +109,13 @@ def _let_go() -> None:
 def keep_for_ever(value: object) -> None:
     """Let `value` never be finalized, not even when the interpreter ends.
 
-    Until then a list would do; but at its end the interpreter drops what its modules have.
-    (PyPy finalizes nothing at its end. Where there is neither the native core nor ctypes,
-    the list must do.)
+    Until then `_inherited` would do; but at its end the interpreter drops what its modules
+    have. (PyPy finalizes nothing at its end. Where there is neither the native core nor
+    ctypes, that list must do.)
     """
-    if _increment is None:
-        _kept.append(value)
-    else:
+    if _increment is not None:
         # One reference too many, so that the count never comes down to zero.
         _increment(value)
-
-
-_kept: list[object] = []
 
 
 def _find_increment() -> Any:
@@ -138,8 +136,8 @@ def _find_increment() -> Any:
 
 _increment = _find_increment()
 
-#: The `id`s of what is kept for ever, which are no other's any more.
-_kept_ids: set[int] = set()
+#: What this process inherited in its cells.
+_inherited: list[object] = []
 
 
 def _empty_all() -> None:
@@ -149,18 +147,43 @@ def _empty_all() -> None:
         if cell is not None and (value := cell._load()) is not EMPTY:
             # In this order, so that no interrupt comes between.
             keep_for_ever(value)
-            _kept_ids.add(id(value))
+            _inherited.append(value)
             cell._clear()
     _disarm_finalizers()
     _held.clear()
 
 
 def _disarm_finalizers() -> None:
-    """Forbid `weakref.finalize` to finalize, at the end of the interpreter, what is kept."""
+    """Forbid `weakref.finalize` to finalize, at the end of the interpreter, what is kept or belongs to that."""
+    armed = {}
     for finalizer in list(getattr(finalize, "_registry", ())):
         alive = finalizer.peek()
-        if alive is not None and id(alive[0]) in _kept_ids:
-            finalizer.atexit = False
+        if alive is not None and finalizer.atexit:
+            armed[id(alive[0])] = finalizer
+    if armed:
+        for reached in _reachable(_inherited):
+            if id(reached) in armed:
+                armed[id(reached)].atexit = False
+
+
+#: (A frame, on Python 3.10, leads to a module's globals.)
+_OF_THE_PROGRAM = (ModuleType, type, FunctionType, FrameType)
+
+
+def _reachable(roots: Iterable[object]) -> Iterator[object]:
+    """Yield what the objects lead to, but for what is the program's own: its modules, classes and functions."""
+    from gc import get_referents
+
+    # All that is seen is kept, so that no `id` is used again.
+    seen = {id(root): root for root in roots}
+    queue = list(seen.values())
+    while queue:
+        it = queue.pop()
+        yield it
+        for referent in get_referents(it):
+            if id(referent) not in seen and not issubclass(type(referent), _OF_THE_PROGRAM):
+                seen[id(referent)] = referent
+                queue.append(referent)
 
 
 before.append(_hold)

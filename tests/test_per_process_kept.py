@@ -77,6 +77,8 @@ def with_finalizer(name):  # in a function, for a plain cell at the top level ma
     cell = Cell()
     cell.set(Client())
     weakref.finalize(cell.get(), say, name)
+    cell.get().part = Client()
+    weakref.finalize(cell.get().part, say, f"{{name}} of a part")
     return cell
 
 finalized = with_finalizer("by weakref.finalize")
@@ -144,7 +146,7 @@ os._exit(0)
 
 NAMES = {
     *("taken", "dropped", "replaced", "of a function", "of a class", "of a lazy global", "of an instance"),
-    *("in a cycle", "in garbage", "by weakref.finalize"),
+    *("in a cycle", "in garbage", "by weakref.finalize", "by weakref.finalize of a part"),
     *("of an instance in a thread", "in a thread"),
 }
 if sys.version_info < (3, 14):
@@ -233,15 +235,36 @@ def test_where_nothing_counts_references_a_list_keeps(gilonce: ModuleType, monke
     """PyPy, say, which finalizes nothing at its end."""
     if gilonce.__implementation__ == "native":
         pytest.skip("the native core counts")
-    _, per_process = hooks(gilonce)
+    fork, per_process = hooks(gilonce)
     monkeypatch.setattr(per_process, "_increment", None)
-    kept: list[object] = []
-    monkeypatch.setattr(per_process, "_kept", kept)
-    value = object()
-    per_process.keep_for_ever(value)
-    assert kept == [value]
+    cell = gilonce.ProcessOnceCell()
+    cell.set(Value())
+    reference = weakref.ref(cell.get())
+    fork._after_fork_in_child()
+    gc.collect()
+    assert not cell.is_set()
+    assert reference() is not None
     monkeypatch.setattr(per_process, "implementation", "native")
     assert per_process._find_increment() is None
+
+
+def test_what_belongs_to_what_is_kept_is_not_finalized_either(gilonce: ModuleType) -> None:
+    """A pool's connections, a store's folder, of which `weakref.finalize` was told; but not what others have."""
+    fork, _ = hooks(gilonce)
+    pool, another = Value(), Value()
+    pool.connections = {"first": [Value()]}
+    pool.make = lambda: another
+    finalizers = [weakref.finalize(it, print) for it in (pool, pool.connections["first"][0], another, Value)]
+    unwanted = weakref.finalize(pool.connections["first"][0], print)
+    unwanted.atexit = False
+    cell = gilonce.ProcessOnceCell()
+    cell.set(pool)
+    try:
+        fork._after_fork_in_child()
+        assert [finalizer.atexit for finalizer in finalizers] == [False, False, True, True]
+    finally:
+        for finalizer in [*finalizers, unwanted]:
+            finalizer.detach()
 
 
 def test_an_interrupt_does_not_keep_a_child_from_emptying_its_cells(
@@ -272,4 +295,5 @@ def test_an_interrupt_does_not_keep_a_child_from_emptying_its_cells(
 
 
 class Value:
-    pass
+    connections: Any
+    make: Any
