@@ -13,7 +13,7 @@ that, and here is how, by the kind of cell:
 
 from __future__ import annotations
 
-from functools import partial
+from weakref import ref
 
 from ._bound import Definition, DictCell, SlotCell, is_class
 from ._cell import EMPTY, GILOnceCell, check_initializer
@@ -135,9 +135,7 @@ class LockedDictCell(_TurnsOfOwner, OwnedDictCell):
     __slots__ = ()
 
     def __init__(self, definition: Definition, owner: object, namespace: Any, key: str) -> None:
-        # Instances that share a `__dict__`, and a proxy and what is behind it, share the value in it.
-        # What is no dict may be made anew at each look.
-        super().__init__(definition, namespace if type(namespace) is dict else owner, namespace, key)
+        super().__init__(definition, identity_of(owner, namespace), namespace, key)
 
 
 class LockedSlotCell(_TurnsOfOwner, OwnedSlotCell):
@@ -148,21 +146,43 @@ class LockedSlotCell(_TurnsOfOwner, OwnedSlotCell):
 
 
 class Kept:
-    """A cell in the `__dict__` of its owner, which is told by its `id`: a copy has this, too, and is not it.
+    """A cell in the `__dict__` of its owner, beside which it notes whose it is: a copy has this, too, and is not it.
 
-    (Should the owner go, and the `id` become that of a copy's copy, that takes over a cell
-    which no one else has any more.)
+    (Until it is asked for a cell of its own, the copy keeps this one alive.)
     """
 
-    __slots__ = ("cell", "owner")
+    __slots__ = ("_id", "_owner", "cell")
 
-    def __init__(self, cell: Any, owner: object) -> None:
+    def __init__(self, cell: Any, owner: object, identity: object) -> None:
         self.cell = cell
-        self.owner = id(owner)
+        self._id = id(identity)
+        # An `id` alone may be that of a later copy's copy.
+        self._owner = reference_to(owner)
+
+    def is_of(self, identity: object) -> bool:
+        """Return whether it is that of what `identity_of` gave for an instance."""
+        return self._id == id(identity) and (self._owner is None or self._owner() is not None)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A deep copy, or what was pickled, has None in its place.
         return type(None), ()
+
+
+def reference_to(owner: object) -> Any:
+    """Return a weak reference, or None if there can be none."""
+    try:
+        return ref(owner)
+    except TypeError:
+        return None
+
+
+def identity_of(owner: object, namespace: object) -> object:
+    """Return what tells whether two places are one.
+
+    Instances that share a `__dict__`, and a proxy and what is behind it, share what is in it.
+    What is no dict may be made anew at each look.
+    """
+    return namespace if type(namespace) is dict else owner
 
 
 class KeptDefinition(Definition):
@@ -177,7 +197,7 @@ class KeptDefinition(Definition):
         self.make = make
         self.final = final
         self.kept_key = f"{self.key} cell"
-        #: The cells on their way into an instance, by its `id`.
+        #: The cells on their way into an instance, by the `id` of its place.
         self.new: dict[int, tuple[object, Kept]] = {}
 
     def make_cell(self) -> Any:
@@ -205,17 +225,18 @@ class KeptDefinition(Definition):
         Threads that make it at once agree by the same kind of claim as in `class_values`.
         """
         namespace = self.namespace_of(instance)
-        key = id(instance)
+        identity = identity_of(instance, namespace)
+        key = id(identity)
         kept = namespace.get(self.kept_key)
-        if type(kept) is Kept and kept.owner == key:
+        if type(kept) is Kept and kept.is_of(identity):
             return kept.cell
-        claim = instance, Kept(self.make(), instance)
+        claim = instance, Kept(self.make(), instance, identity)
         try:
             claim = self.new.setdefault(key, claim)
         finally:
             # Also when Ctrl-C hits just here, for the claim keeps the instance alive.
             kept = namespace.get(self.kept_key)
-            if type(kept) is not Kept or kept.owner != key:
+            if type(kept) is not Kept or not kept.is_of(identity):
                 kept = namespace[self.kept_key] = claim[1]
             if self.new.get(key) is claim:  # pragma: no branch - else another thread has dropped it
                 self.new.pop(key, None)
@@ -225,12 +246,11 @@ class KeptDefinition(Definition):
 class _Guarded(Exclusive):
     """How to fill a place with what another cell allows to be computed.
 
-    The value is published from inside the cell's initializer. So a cell that has a value,
-    while the place has none, has one that was taken out since; and who comes to a cell
-    that has none, after another has published, finds the value before computing it.
-
-    The value that loses a race loses it here, where the cell does not see it. So it is
-    discarded here, as a `GILOnceCell` does.
+    What is computed is published from inside that cell's initializer. The cell itself is
+    given `DONE`: the value, and whether it lost a race and is to be discarded, is a matter
+    of the place. So a cell that holds it, while the place has no value, is of a value that
+    was taken out since; and who comes to a cell that does not, after another has published,
+    finds the value before computing it.
     """
 
     __slots__ = ()
@@ -241,22 +261,36 @@ class _Guarded(Exclusive):
             cell.take()
         return cell
 
-    def _fill(self: Any, initializer: Callable[[], Any]) -> Any:
-        return self._guard().get_or_init(partial(self._compute, initializer))
+    def _in_turn(self: Any, _: object, compute: Callable[[], Any]) -> Any:
+        computed: list[Any] = []
 
-    def _compute(self: Any, initializer: Callable[[], Any]) -> Any:
-        value = self._load()
-        return GILOnceCell._fill(self, initializer) if value is EMPTY else value
+        def guarded() -> Any:
+            computed.append(compute())
+            return DONE
+
+        while True:
+            self._guard().get_or_init(guarded)
+            value = computed[0] if computed else self._load()
+            if value is not EMPTY:
+                return value
 
     async def aget_or_init(self: Any, initializer: Callable[[], Awaitable[Any]], /) -> Any:
         check_initializer(initializer)
         value = self._load()
-        if value is not EMPTY:
-            return value
-        return await self._guard().aget_or_init(partial(self._acompute, initializer))
+        computed: list[Any] = []
 
-    async def _acompute(self: Any, initializer: Callable[[], Awaitable[Any]]) -> Any:
-        return await GILOnceCell.aget_or_init(self, initializer)
+        async def guarded() -> Any:
+            computed.append(await GILOnceCell.aget_or_init(self, initializer))
+            return DONE
+
+        while value is EMPTY:
+            await self._guard().aget_or_init(guarded)
+            value = computed[0] if computed else self._load()
+        return value
+
+
+#: What a cell holds whose value is elsewhere.
+DONE = "the value is with its owner"
 
 
 class GuardedDictCell(_Guarded, OwnedDictCell):

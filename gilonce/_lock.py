@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import sys
 from _thread import TIMEOUT_MAX, allocate_lock, start_new_thread
+from functools import partial
 from time import monotonic
 
 from ._callables import name_of
 from ._cell import EMPTY, GILOnceCell, check_initializer
-from ._waits import Attempt, Wait, current_task
+from ._waits import Attempt, UnknownTask, Wait, current_task
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,9 +28,20 @@ if TYPE_CHECKING:
 
 
 class Exclusive:
-    """How to `set` a cell that lets only one of those fill it who come while it is empty."""
+    """How to fill a place where not everybody may. Stands before a cell that races, and takes only its place."""
 
     __slots__ = ()
+
+    # Of its cell it asks `_in_turn(initializer, compute)`, which lets one, or all, of those do
+    # `compute()` who come while the place is empty, and returns the value.
+
+    def _fill(self: Any, initializer: Callable[[], Any]) -> Any:
+        return self._in_turn(initializer, partial(self._compute, initializer))
+
+    def _compute(self: Any, initializer: Callable[[], Any]) -> Any:
+        """Return the value, filled in by who had the turn before, or now."""
+        value = self._load()
+        return GILOnceCell._fill(self, initializer) if value is EMPTY else value
 
     def set(self: Any, value: Any, /) -> None:
         """Publish `value` into an empty cell. If it is being initialized, wait for the outcome first.
@@ -49,24 +61,25 @@ class Exclusive:
         >>> cell.get()
         'configured at start-up'
         """
-        given: list[Any] = []
+        is_written = False
 
         def give() -> Any:
-            given.append(value)
-            return value
+            nonlocal is_written
+            published, is_written = self._publish(value)
+            return published
 
         # For the message of a deadlock.
         give.__qualname__ = "set"
 
         published = self._load()
         if published is EMPTY:
-            published = self._fill(give)
-        if not given or published is not value:
+            published = self._in_turn(give, give)
+        if not is_written:
             raise self._rejection(published, value)
 
 
 class Turns(Exclusive):
-    """How to fill a cell in turns. Stands before a cell that races, and takes from it only its place."""
+    """How to fill a cell one at a time, while the others wait."""
 
     __slots__ = ()
 
@@ -77,7 +90,7 @@ class Turns(Exclusive):
         register, key, owner = self._register()
         return Attempt(register, key, initializer, task, owner)
 
-    def _fill(self: Any, initializer: Callable[[], Any]) -> Any:
+    def _in_turn(self: Any, initializer: object, compute: Callable[[], Any]) -> Any:
         started = monotonic()
         while True:
             mine = self._begin(initializer)
@@ -85,10 +98,7 @@ class Turns(Exclusive):
                 try:
                     running = mine.enter()
                     if running is mine:
-                        value = self._load()
-                        if value is EMPTY:
-                            value, _ = self._publish(initializer())
-                        return value
+                        return compute()
                 finally:
                     mine.end()
             finally:
@@ -134,7 +144,7 @@ class Turns(Exclusive):
             return value
         started = monotonic()
         while True:
-            task = current_task() or _UNKNOWN
+            task = current_task()
             mine = self._begin(initializer, task)
             try:
                 try:
@@ -174,13 +184,13 @@ class Turns(Exclusive):
             finally:
                 wait.leave()
         finally:
-            # Again, as in `_fill`: a wait left behind would be followed and kept for ever.
+            # Again, as in `_in_turn`: a wait left behind would be followed and kept for ever.
             wait.leave()
 
     async def _await(self: Any, running: Attempt, started: float, task: object) -> None:
         """Wait until `running` is over, without blocking the event loop."""
         asyncio = sys.modules.get("asyncio")
-        if task is _UNKNOWN or asyncio is None:
+        if task is UnknownTask or asyncio is None:
             raise RuntimeError(
                 f"{self._name()} is being initialized by {name_of(running.initializer)}, and only tasks of asyncio "
                 "can wait for that: on another event loop use GILOnceCell, which never waits, or call get_or_init() "
@@ -188,6 +198,7 @@ class Turns(Exclusive):
             )
         loop = asyncio.get_running_loop()
         is_over = loop.create_future()
+        wait: Wait
 
         def finish() -> None:
             if not is_over.done():  # pragma: no branch - only where Ctrl-C came while waking
@@ -200,8 +211,8 @@ class Turns(Exclusive):
                 # Who ran the initializer is deep in its stack. Another thread has room.
                 start_new_thread(wake, ())
             except RuntimeError:
-                # The loop is closed: nobody waits there.
-                pass
+                # The loop is closed, and so the task, if there still is one, will not take this back.
+                wait.leave()
 
         timeout = self._timeout()
         wait = Wait(running, task, wake)
@@ -222,10 +233,6 @@ class Turns(Exclusive):
             f"waited {timeout} s for {name_of(running.initializer)}, which another thread or task runs to initialize "
             f"{self._name()}. It is still running, and the cell is as it was"
         )
-
-
-#: The task that runs on an event loop which is not asyncio's.
-_UNKNOWN = object()
 
 
 def _remaining(timeout: float | None, started: float) -> float:
@@ -256,7 +263,8 @@ class OnceLock(Turns, GILOnceCell):
     * Waiting that would never end is found before it begins, and raises `DeadlockError`:
       two cells that need each other, an initializer that reaches its own cell, a
       finalizer or a signal handler that reaches the cell which it interrupted, a thread
-      that would block for a task of its own event loop.
+      that would block for a task of its own event loop. (An initializer that runs an event
+      loop counts as one that waits for whatever the tasks in it wait for.)
     * What cannot be seen (a lock of somebody else's, the import lock, a thread or another
       task that the initializer itself waits for) is what `timeout` is for.
     * `set` waits for the outcome of an initializer that is running; `get`, `is_set` and

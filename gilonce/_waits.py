@@ -11,6 +11,8 @@ Why no deadlock is missed, and none is seen that is not there:
 * What is followed is one copy of all the waits, made by one operation of the interpreter:
   they were entered all at the same moment. An attempt, once over, stays over, so one that
   is not over when it is looked at was not over at that moment. The cycle was there.
+  (An initializer in which an event loop runs counts as one that waits for whatever that
+  loop's tasks wait for. That it does not care for one of them is not to be seen.)
 
 Several may see the same cycle; the first to enter its name in the cycle's claims raises.
 The others look for another cycle, without that one's wait, and if there is none they wait
@@ -24,6 +26,7 @@ from __future__ import annotations
 
 import sys
 from _thread import _local, get_ident
+from weakref import ref
 
 from ._callables import name_of
 from ._fork import in_child
@@ -61,7 +64,8 @@ class Attempt:
         register: the dict in which the attempts of a cell are entered, one at a time.
         key: of the cell in it.
         initializer: for messages.
-        task: the task that runs it, or None if a thread does.
+        task: the task that runs it, or None if a thread does. Not kept alive: one whose event loop
+            is gone never goes on, and ends this when it is collected.
         owner: kept alive, for the key may be its `id`.
     """
 
@@ -73,7 +77,7 @@ class Attempt:
         self.register = register
         self.key = key
         self.initializer = initializer
-        self.task = task
+        self.task = None if task is None else ref(task)
         self.owner = owner
         self.thread = get_ident()
         self.number = _next_number()
@@ -81,10 +85,15 @@ class Attempt:
         self.waiting: dict[Wait, None] = {}
 
     def enter(self) -> Attempt:
-        """Return the attempt that is now under way for the cell: this one, or the one that was there."""
+        """Return the attempt that is now under way for the cell: this one, or the one that was there.
+
+        A fork may come in anywhere. In this order, the child finds among the running all that
+        are in a register, and ends those of threads which it does not have.
+        """
+        _running[self] = None
         running = self.register.setdefault(self.key, self)
-        if running is self:
-            _running[self] = None
+        if running is not self:
+            _running.pop(self, None)
         return running
 
     def end(self) -> None:
@@ -106,14 +115,26 @@ class Attempt:
     def is_held_up_by(self, wait: Wait) -> bool:
         """Return whether this can only end after `wait` does.
 
-        What the thread of this began since, it has on top of it: a wait that blocks the
-        thread, or a task of a loop that the initializer runs. What the thread waited for
-        before that is under it, interrupted by a signal or a finalizer.
+        What a thread began since, it has on top of this: a wait that blocks it, or a task of
+        an event loop that the initializer runs. What it waited for before is under this,
+        interrupted by a signal or a finalizer.
+
+        A task is held up by what it waits for itself, and by what blocks its event loop,
+        whichever thread that runs in. One that runs nowhere just now is taken for one
+        that its thread would go on with.
         """
-        if self.task is not None and wait.task is self.task:
-            return True
         is_above = wait.thread == self.thread and wait.number > self.number
-        return is_above and (wait.task is None or self.task is None)
+        if self.task is None:
+            return is_above
+        if wait.task is not None:
+            return wait.task is self.task()
+        loop = _loop_of(self.task())
+        return wait.loop is loop if loop is not None and loop.is_running() else is_above
+
+    def is_abandoned(self) -> bool:
+        """Return whether it is that of a task which can never go on."""
+        loop = None if self.task is None else _loop_of(self.task())
+        return loop is not None and loop.is_closed()
 
 
 class Wait:
@@ -125,12 +146,14 @@ class Wait:
         wake: called, perhaps more than once and from any thread, when the attempt is over.
     """
 
-    __slots__ = ("attempt", "claims", "number", "task", "thread", "thread_name", "wake")
+    __slots__ = ("attempt", "claims", "loop", "number", "task", "thread", "thread_name", "wake")
 
     def __init__(self, attempt: Attempt, task: object, wake: Callable[[], None]) -> None:
         self.attempt = attempt
         self.task = task
         self.wake = wake
+        #: The event loop that is blocked, if a thread waits in which one runs.
+        self.loop = None if task is not None else _running_loop()
         self.thread = get_ident()
         self.thread_name = _name_of_this_thread()
         self.number = _next_number()
@@ -138,6 +161,8 @@ class Wait:
 
     def enter(self) -> bool:
         """Return whether there is something to wait for; raise DeadlockError if it would never come."""
+        if self.attempt.is_abandoned():
+            self.attempt.end()
         _waits[self] = self.attempt
         self.attempt.waiting[self] = None
         if self.attempt.is_over:
@@ -230,16 +255,36 @@ def _call(attempt: Attempt) -> str:
     return name if name.startswith("<") and name.endswith(" object>") else f"{name}()"
 
 
+class UnknownTask:
+    """Stands for any task that is none of asyncio's."""
+
+
 def current_task() -> Any:
-    """Return the task of asyncio that runs in this thread, or None."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
+    """Return the task of asyncio that runs in this thread, or `UnknownTask`."""
+    return _ask_asyncio("current_task") or UnknownTask
+
+
+def _running_loop() -> Any:
+    """Return the event loop of asyncio that runs in this thread, or None."""
+    return _ask_asyncio("get_running_loop")
+
+
+def _ask_asyncio(name: str) -> Any:
+    # Where it is not imported yet, or only in part, nothing of it runs.
+    ask = getattr(sys.modules.get("asyncio"), name, None)
+    if ask is None:
         return None
     try:
-        return asyncio.current_task()
+        return ask()
     except RuntimeError:
         # No event loop of asyncio's runs here.
         return None
+
+
+def _loop_of(task: Any) -> Any:
+    """Return the event loop of a task, or None if that is not to be known."""
+    get_loop = getattr(task, "get_loop", None)
+    return None if get_loop is None else get_loop()
 
 
 def _forget_the_dead() -> None:

@@ -12,7 +12,7 @@ import pickle
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 from unittest import mock
@@ -368,10 +368,10 @@ def test_an_attribute_is_published_before_its_cell_lets_the_next_one_in(gilonce:
 
     class LetsTwoIn(OwnCell):
         def get_or_init(self, initializer: Callable[[], Any]) -> Any:
-            first = initializer()
-            seen.append(vars(owner)["attribute"] is first)
-            seen.append(initializer() is first)
-            return first
+            for _ in range(2):
+                it = initializer()
+                seen.append(vars(owner)["attribute"])
+            return it
 
     class Owner:
         @gilonce.once_property(cell=LetsTwoIn)
@@ -381,7 +381,7 @@ def test_an_attribute_is_published_before_its_cell_lets_the_next_one_in(gilonce:
 
     owner = Owner()
     assert owner.attribute is runs[0]
-    assert seen == [True, True]
+    assert seen == runs * 2
     assert len(runs) == 1
 
 
@@ -510,6 +510,67 @@ def test_copies_of_an_instance_share_nothing_with_it(gilonce: ModuleType, make: 
         copied.method.cell.set("its own")
         assert copied.method() == "its own"
         assert owner.method() is value
+
+
+@pytest.mark.parametrize("kind", ["ThreadOnceCell", "ProcessOnceCell"])
+def test_a_copys_copy_does_not_take_over_the_cell_of_one_that_is_gone(gilonce: ModuleType, kind: str) -> None:
+    """Though it may have that one's `id`, and finds in its own `__dict__` what that one left in its copy's."""
+
+    class Owner:
+        name = "original"
+
+        @gilonce.once(cell=KINDS[kind](gilonce))
+        def method(self) -> str:
+            return f"of the {self.name}"
+
+    for _ in range(20):
+        original = Owner()
+        assert original.method() == "of the original"
+        copied = copy.copy(original)
+        del original
+        again = copy.copy(copied)
+        again.name = "copy"
+        assert again.method() == "of the copy"
+
+
+@pytest.mark.parametrize("kind", [*KINDS])
+def test_instances_that_share_a_dict_share_the_cell_in_it(gilonce: ModuleType, kind: str) -> None:
+    """As they share a plain value there."""
+    runs: list[object] = []
+    shared: dict[str, Any] = {}
+
+    class Owner:
+        def __init__(self) -> None:
+            self.__dict__ = shared
+
+        @gilonce.once(cell=KINDS[kind](gilonce))
+        def method(self) -> object:
+            runs.append(object())
+            return runs[-1]
+
+    one, other = Owner(), Owner()
+    assert [it.method() for it in (one, other, one, other)] == [runs[0]] * 4
+    assert len(runs) == 1
+
+
+def test_what_was_deleted_or_taken_is_kept_by_nothing(gilonce: ModuleType, make_final: Make) -> None:
+    """Least of all by the cell that let it be computed."""
+
+    class Owner:
+        @gilonce.once_property(cell=make_final)
+        def attribute(self) -> Pickled:
+            return Pickled()
+
+        @gilonce.once(cell=make_final)
+        def method(self) -> Pickled:
+            return Pickled()
+
+    owner = Owner()
+    references = weakref.ref(owner.attribute), weakref.ref(owner.method())
+    del owner.attribute
+    owner.method.cell.take()
+    gc.collect()
+    assert [reference() for reference in references] == [None, None]
 
 
 def test_an_empty_cell_in_an_instance_is_copied_empty(gilonce: ModuleType, make: Make) -> None:
@@ -647,6 +708,22 @@ def test_a_proxy_that_asks_does_everything_as_the_real_object(gilonce: ModuleTyp
         iter(gilonce.lazy_global(lambda: 3, cell=make))
 
 
+@pytest.mark.parametrize("kind", [*KINDS])
+def test_a_proxy_is_iterable_only_where_the_real_object_is(gilonce: ModuleType, kind: str) -> None:
+    """Whatever kind of cell it asks: to have a `__getitem__` for those that do does not count."""
+
+    class Plain:
+        pass
+
+    it = gilonce.lazy_global(Plain, cell=KINDS[kind](gilonce), reify=False)
+    assert not isinstance(it, Iterable)
+    with pytest.raises(TypeError, match="object is not iterable"):
+        iter(it)
+    with pytest.raises(TypeError, match="object is not iterable"):
+        list(it)
+    assert list(gilonce.lazy_global(lambda: [1, 2], cell=KINDS[kind](gilonce), reify=False)) == [1, 2]
+
+
 def test_a_proxy_that_asks_gives_each_thread_its_own(gilonce: ModuleType) -> None:
     """Also after it was touched."""
     it = gilonce.lazy_global(list, cell=gilonce.ThreadOnceCell)
@@ -720,6 +797,36 @@ def test_what_loses_in_a_cell_derived_from_ours_is_discarded(gilonce: ModuleType
     assert values[0] is values[1]
     assert [value for value in made if value is not values[0]] == discarded
     assert len(discarded) == 1
+
+
+def test_what_a_view_of_a_derived_cell_refuses_to_set_is_not_discarded(gilonce: ModuleType) -> None:
+    """The caller has it back; what an initializer made, and lost, is."""
+
+    class Derived(gilonce.GILOnceCell):
+        pass
+
+    class Owner:
+        @gilonce.once(cell=functools.partial(Derived, discard=lambda value: discarded.append(value)))
+        def method(self) -> str:
+            owner.method.cell.set("another's")
+            return "mine"
+
+    discarded: list[Any] = []
+    owner = Owner()
+    assert owner.method() == "another's"
+    assert discarded == ["mine"]
+    assert owner.method.cell.take() == "another's"
+
+    def publish(value: str) -> None:
+        both.wait(WATCHDOG)
+        owner.method.cell.set(value)
+
+    for _ in range(20):
+        both = threading.Barrier(2)
+        refused = [it for it in run_threads(lambda: publish("a"), lambda: publish("b")) if it is not None]
+        assert [type(error) for error in refused] == [gilonce.AlreadySetError]
+        assert {refused[0].value, owner.method.cell.take()} == {"a", "b"}
+    assert discarded == ["mine"]
 
 
 def test_a_cell_that_counts_as_false_is_made_once(gilonce: ModuleType) -> None:

@@ -464,14 +464,29 @@ def test_what_a_signal_handler_initializes_is_no_matter_of_what_its_thread_waits
     other.join(WATCHDOG)
 
 
+class Loop:
+    """An event loop that is only said to be one."""
+
+    def __init__(self, is_running: bool = True, is_closed: bool = False) -> None:
+        self.is_running = lambda: is_running
+        self.is_closed = lambda: is_closed
+
+
+class Task:
+    def __init__(self, loop: Loop | None = None) -> None:
+        self.get_loop = lambda: loop
+
+
 class Graph:
     """Attempts and waits of threads and tasks that are only said to be."""
 
     def __init__(self) -> None:
         self.waits = sys.modules["gilonce._waits"]
         self.attempts: dict[str, Any] = {}
+        self._tasks: list[object] = []
 
     def attempt(self, name: str, thread: int, number: int, task: object = None) -> None:
+        self._tasks.append(task)  # which an attempt does not keep alive
         attempt = self.waits.Attempt({}, None, object(), task, None)
         attempt.thread, attempt.number = thread, number
         self.attempts[name] = attempt
@@ -509,7 +524,7 @@ def test_what_a_thread_began_before_it_waits_is_held_up_and_what_it_began_since_
 
 def test_a_task_is_held_up_by_its_own_waits_and_by_what_blocks_its_thread(graph: Graph) -> None:
     """Not by what other tasks of its loop wait for."""
-    one, two = object(), object()
+    one, two = Task(), Task()
     graph.attempt("task's", thread=1, number=1, task=one)
     graph.attempt("thread's", thread=2, number=1)
     # Another task of the same loop waits: nothing is held up.
@@ -525,6 +540,33 @@ def test_a_task_is_held_up_by_its_own_waits_and_by_what_blocks_its_thread(graph:
     graph.attempt("below", thread=1, number=1)
     graph.wait("thread's", thread=1, number=2, task=two)
     assert len(graph.cycle(graph.wait("below", thread=2, number=2))) == 2
+
+
+def test_a_loop_that_runs_is_held_up_by_what_blocks_it_in_whichever_thread(graph: Graph) -> None:
+    """A loop may go on in another thread than that in which its task began; one that runs nowhere, in that one."""
+    loop = Loop()
+    graph.attempt("task's", thread=1, number=1, task=Task(loop))
+    graph.attempt("thread's", thread=2, number=1)
+    graph.wait("thread's", thread=1, number=2)
+    assert graph.cycle(graph.wait("task's", thread=2, number=2)) == []
+    graph.wait("thread's", thread=3, number=2).loop = loop
+    assert len(graph.cycle(graph.wait("task's", thread=2, number=2))) == 2
+    graph.waits._waits.clear()
+    graph.attempt("paused", thread=1, number=1, task=Task(Loop(is_running=False)))
+    graph.wait("thread's", thread=3, number=2)
+    assert graph.cycle(graph.wait("paused", thread=2, number=2)) == []
+    graph.wait("thread's", thread=1, number=2)
+    assert len(graph.cycle(graph.wait("paused", thread=2, number=2))) == 2
+
+
+def test_a_task_whose_loop_is_closed_is_not_waited_for(graph: Graph) -> None:
+    """It can never go on, though somebody keeps it: the next one's turn has come."""
+    task = Task(Loop(is_running=False, is_closed=True))
+    graph.attempt("abandoned", thread=1, number=1, task=task)
+    wait = graph.waits.Wait(graph.attempts["abandoned"], None, lambda: None)
+    assert wait.enter() is False
+    wait.leave()
+    assert graph.attempts["abandoned"].is_over
 
 
 def test_ways_that_meet_again_are_followed_once_and_what_is_over_not_at_all(graph: Graph) -> None:
@@ -732,7 +774,11 @@ def test_without_asyncio_nothing_is_a_task(gilonce: ModuleType, monkeypatch: pyt
     """It is not imported to find out."""
     assert gilonce.OnceLock
     monkeypatch.delitem(sys.modules, "asyncio", raising=False)
-    assert sys.modules["gilonce._waits"].current_task() is None
+    waits: Any = sys.modules["gilonce._waits"]
+    assert waits.current_task() is waits.UnknownTask
+    # Nor while another thread is importing it.
+    monkeypatch.setitem(sys.modules, "asyncio", ModuleType("asyncio"))
+    assert waits.current_task() is waits.UnknownTask
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

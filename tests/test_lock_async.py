@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
+import itertools
 import operator
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
@@ -437,6 +440,99 @@ def test_a_loop_that_is_closed_while_a_task_of_it_waits_harms_nobody(gilonce: Mo
     kept: list[Any] = []
     assert cell.get_or_init(initializer) == "value"
     kept.pop().get_coro().close()
+
+
+def test_a_task_of_a_loop_that_is_gone_keeps_nobody_waiting(gilonce: ModuleType, ask_with: Any) -> None:
+    """Neither who initialized there nor who waited is kept alive, and the next one's turn has come."""
+    runs = itertools.count()
+    is_asked = threading.Event()
+
+    async def initialize() -> str:
+        if next(runs) == 0:
+            is_asked.set()
+            await asyncio.get_running_loop().create_future()
+        return "second"
+
+    ask = ask_with(initialize)
+
+    async def begin() -> None:
+        tasks = [asyncio.ensure_future(task(ask)) for _ in range(3)]
+        while not is_asked.is_set() or len(sys.modules["gilonce._waits"]._waits) < 2:
+            await asyncio.sleep(0)
+        del tasks
+
+    async def task(ask: Ask) -> Any:
+        return await ask()
+
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)  # it complains of tasks that it is not to finish
+    loop.run_until_complete(asyncio.wait_for(begin(), WATCHDOG))
+    loop.close()
+    del loop
+    for _ in range(3):
+        gc.collect()
+    assert run(task(ask)) == "second"
+
+
+def test_a_task_whose_loop_goes_on_in_another_thread_is_waited_for(gilonce: ModuleType) -> None:
+    """It began in the thread that waits for it, and is not held up by that."""
+    cell, go_on = gilonce.OnceLock(), threading.Event()
+
+    async def connect() -> str:
+        while not go_on.is_set():
+            await asyncio.sleep(0.001)
+        return "connection"
+
+    async def begin() -> None:
+        loop.connecting = asyncio.ensure_future(cell.aget_or_init(connect))  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    is_running = threading.Event()
+    loop.call_soon(is_running.set)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    assert is_running.wait(WATCHDOG)
+    waits: Any = sys.modules["gilonce._waits"]
+
+    def let_it_go_on() -> None:
+        deadline = time.monotonic() + WATCHDOG
+        while not waits._waits and time.monotonic() < deadline:
+            time.sleep(0.001)
+        go_on.set()
+
+    waiter = threading.Thread(target=let_it_go_on)
+    waiter.start()
+    assert cell.get_or_init(lambda: "not this one") == "connection"
+    waiter.join()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(WATCHDOG)
+    loop.close()
+
+
+def test_what_blocks_a_loop_that_has_come_to_another_thread_is_found(gilonce: ModuleType) -> None:
+    """The task began elsewhere, and is held up by the thread in which its loop runs now."""
+    cell = gilonce.OnceLock(timeout=WATCHDOG)
+
+    async def forever() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def begin() -> asyncio.Task[Any]:
+        task = asyncio.ensure_future(cell.aget_or_init(forever))
+        await asyncio.sleep(0)
+        return task
+
+    async def block(task: asyncio.Task[Any]) -> None:
+        with pytest.raises(gilonce.DeadlockError, match="forever"):
+            cell.get_or_init(lambda: "not this one")
+        task.cancel()
+
+    loop = asyncio.new_event_loop()
+    (task,) = run_threads(lambda: loop.run_until_complete(begin()))
+    loop.run_until_complete(block(task))
+    loop.run_until_complete(asyncio.wait([task]))
+    loop.close()
 
 
 def test_the_surfaces_with_async_in_their_name_are_served(gilonce: ModuleType) -> None:
