@@ -54,7 +54,8 @@ def make_asking_proxy(factory: Callable[[], Any], interface: type | None, cell: 
         interface = implied_interface(factory)
     names = tuple(ALWAYS) if interface is None else methods_of(interface)
     if names not in _classes:
-        namespace = {name: OPTIONAL[name] for name in names}
+        # What is not iterable must be told so, for this proxy has a `__getitem__` whatever it stands for.
+        namespace: dict[str, Any] = {"__iter__": None, **{name: OPTIONAL[name] for name in names}}
         metaclass: Any = type(AskingProxy)
         _classes.setdefault(names, metaclass("LazyProxy", (AskingProxy,), namespace))
     return _classes[names](factory, cell)
