@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import wrapt
-from support import IMPLEMENTATIONS, activate, environment, run_python, run_threads
+from support import IMPLEMENTATIONS, WATCHDOG, activate, environment, run_python, run_threads
 
 pytestmark = pytest.mark.skipif("native" not in IMPLEMENTATIONS, reason="the native core was not built here")
 
@@ -648,8 +648,11 @@ def test_a_long_chain_ends(native: ModuleType, link: Any, weakly: bool) -> None:
     assert all(ref() is None for ref in kept)
 
 
-def test_a_key_that_is_no_string_confuses_no_reader(native: ModuleType) -> None:
-    """Its `__eq__` runs while an attribute is looked for, and other threads meanwhile."""
+@pytest.mark.parametrize("comparison", range(1, 6))
+def test_a_key_that_is_no_string_confuses_no_reader(native: ModuleType, comparison: int) -> None:
+    """Its `__eq__` runs while an attribute is looked for, and here another thread reads in the midst of that."""
+    stopped, read = threading.Event(), threading.Event()
+    comparisons: list[int] = []
 
     class Key(str):
         __slots__ = ()
@@ -658,8 +661,11 @@ def test_a_key_that_is_no_string_confuses_no_reader(native: ModuleType) -> None:
             return hash("x")
 
         def __eq__(self, other: object) -> bool:
-            for _ in range(20):
-                pass
+            if threading.get_ident() == comparisons[0]:
+                comparisons.append(comparison)
+                if len(comparisons) == 1 + comparison:
+                    stopped.set()
+                    assert read.wait(WATCHDOG)
             return str.__eq__(self, other)
 
     class Owner:
@@ -667,10 +673,24 @@ def test_a_key_that_is_no_string_confuses_no_reader(native: ModuleType) -> None:
         def x(self) -> str:
             return "value"
 
-    for _ in range(300):
-        owner = Owner()
-        vars(owner)[Key("y")] = 1
-        assert run_threads(*[lambda owner=owner: owner.x] * 3) == ["value"] * 3
+    owner: Any = Owner()
+    vars(owner)[Key("y")] = 1
+
+    def stop() -> object:
+        comparisons.append(threading.get_ident())
+        try:
+            return owner.x
+        finally:
+            stopped.set()  # it has not compared so often
+
+    def go_on() -> object:
+        try:
+            assert stopped.wait(WATCHDOG)
+            return owner.x
+        finally:
+            read.set()
+
+    assert run_threads(stop, go_on) == ["value"] * 2
 
 
 def test_the_collector_sees_no_once_function_that_is_half_made(native: ModuleType) -> None:
