@@ -356,6 +356,18 @@ class Slotted:
     @gilonce.once_property(slot="_later")
     async def later(self): return []
 
+class Namespace(dict): pass
+
+class Refusing(dict):
+    def setdefault(self, key, default): raise ValueError
+
+class Elsewhere:
+    __slots__ = ("namespace",)
+    __dict__ = property(lambda self: self.namespace)
+    def __init__(self, namespace): self.namespace = namespace
+    @gilonce.once
+    def m(self): return []
+
 class Discard:
     def __call__(self, value): pass
 
@@ -419,6 +431,9 @@ def use():
         prop = gilonce.once_property(lambda self: [], slot=slot, discard=Discard())
         for _ in range(2): prop.__set_name__(Slotted, "x"); prop.__init__(lambda self: [], slot=slot, discard=Discard())
         prop.__init__(lambda self: [], slot=slot)
+        gilonce.once_property(len, slot=slot, discard=Discard()).__set_name__(Slotted, "".join(["x", "x"]))
+    for kind in Namespace, Refusing:
+        it = Elsewhere(kind()); attempt(it.m); it.m.cell.take(); it.m.cell.take()
     for cls in Hooked, Redirected:
         it = cls(); it.m(); it.m(); it.x; it.x
     p = gilonce.lazy_global(Owner, reify=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutant import BYTECODE, COUNTED, ENDS, GIL, LAW_FIVE_BOUND, LOSERS, NO_GIL, NONE, ONE_OBJECT, Mutant
+from mutant import BYTECODE, COUNTED, ENDS, GIL, LAW_FIVE_BOUND, LOSERS, NONE, ONE_OBJECT, Mutant
 
 ONCE = [
     Mutant(
@@ -545,14 +545,6 @@ MODULE = [
         "    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},\n",
         ("test_native.py::test_subinterpreters_each_have_their_own",),
         needs="Python 3.13",
-    ),
-    Mutant(
-        "the GIL is switched on",
-        "_native.c",
-        "    {Py_mod_gil, Py_MOD_GIL_NOT_USED},\n",
-        "    {Py_mod_gil, Py_MOD_GIL_USED},\n",
-        ("test_native.py::test_the_gil_stays_off",),
-        needs=NO_GIL,
     ),
 ]
 
