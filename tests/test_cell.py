@@ -529,6 +529,13 @@ def test_a_cell_that_is_initialized_again_is_empty(gilonce: ModuleType) -> None:
     assert discarded == ["second"]
 
 
+def test_a_cell_that_is_initialized_again_without_a_discard_has_none(gilonce: ModuleType) -> None:
+    """Who was to close the losers before is not asked any more."""
+    cell = gilonce.GILOnceCell(discard=lambda value: pytest.fail("must not be asked"))
+    cell.__init__()
+    assert cell.get_or_init(lambda: cell.set("first") or "second") == "first"
+
+
 def test_a_cell_has_a_type_parameter_at_runtime(gilonce: ModuleType) -> None:
     """`GILOnceCell[int]` is written in annotations and may be called."""
     alias = gilonce.GILOnceCell[int]

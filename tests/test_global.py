@@ -556,6 +556,23 @@ for turn in range(50):
     run_python(gilonce, "-c", source)
 
 
+def test_an_interface_that_lies_where_another_lay_is_not_taken_for_it(gilonce: ModuleType) -> None:
+    """Where Ctrl-C comes while the entry of one that has ended is taken out, the entry stays."""
+
+    class Before:
+        def __call__(self) -> None:
+            """Be what only this one can be."""
+
+    class Interface:
+        pass
+
+    assert callable(gilonce.lazy_global(Before))
+    known = sys.modules["gilonce._proxy"]._by_interface
+    known[id(Interface)] = known[id(Before)]
+    assert not callable(gilonce.lazy_global(Interface))
+    assert not callable(gilonce.lazy_global(Interface))
+
+
 @pytest.mark.parametrize("annotation", ["list", list[int], typing.Any, object, None, 7, int | None], ids=repr)
 def test_an_annotation_that_says_nothing_counts_as_none(gilonce: ModuleType, annotation: Any) -> None:
     """A string, what is no class, and what every object is, narrow nothing, even if known as somebody's interface."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import wrapt
-from support import IMPLEMENTATIONS, activate, environment, run_python, run_threads
+from support import IMPLEMENTATIONS, WATCHDOG, activate, environment, run_python, run_threads
 
 pytestmark = pytest.mark.skipif("native" not in IMPLEMENTATIONS, reason="the native core was not built here")
 
@@ -136,7 +136,7 @@ def test_names_signatures_and_documentation_are_the_same(name: str) -> None:
 
     def described(implementation: str) -> dict[str, Any]:
         with activate(implementation) as package:
-            it = getattr(package, name)
+            it = whole = getattr(package, name)
             # Some attributes are there, in Python, only in an instance; and `self` is not what this is about.
             if name == "once_property":
                 it = it(len)
@@ -144,8 +144,11 @@ def test_names_signatures_and_documentation_are_the_same(name: str) -> None:
                 it = it()
             members = {"": it, **{member: getattr(it, member) for member in public_attributes(it)}}
             return {
-                member: (shape(value), inspect.getdoc(value) if callable(value) else None)
-                for member, value in members.items()
+                "the whole": (whole.__module__, inspect.getdoc(whole)),
+                **{
+                    member: (shape(value), inspect.getdoc(value) if callable(value) else None)
+                    for member, value in members.items()
+                },
             }
 
     def shape(value: Any) -> Any:
@@ -271,6 +274,16 @@ def test_a_once_function_costs_little_beyond_the_function(native: ModuleType) ->
     assert taken / 1000 <= 250
 
 
+def test_a_call_with_anything_unusual_leaves_no_memory_behind(native: ModuleType) -> None:
+    """What Python is asked instead is given the arguments in an array made for that."""
+    cell = native.GILOnceCell()
+    cell.get(default=1)
+    before = sys.getallocatedblocks()
+    for _ in range(1000):
+        cell.get(default=1)
+    assert sys.getallocatedblocks() - before < 500
+
+
 @pytest.mark.skipif(not GIL or sys.version_info < (3, 11), reason="attributes are kept inline from 3.11 on, with a GIL")
 def test_an_instance_pays_for_its_values_entry_only(native: ModuleType) -> None:
     """No dict comes into being where the interpreter keeps attributes inline."""
@@ -311,6 +324,12 @@ import gilonce
 def boom():
     raise ValueError
 
+async def later(): return []
+
+def drive(awaitable):
+    try: awaitable.__await__().send(None)
+    except StopIteration as stop: return stop.value
+
 class Owner:
     @gilonce.once
     def m(self): return [self]
@@ -331,9 +350,26 @@ class Derived(Owner):
     def x(self): return [super().x]
 
 class Slotted:
-    __slots__ = ("_x", "__weakref__")
+    __slots__ = ("_later", "_x", "__weakref__")
     @gilonce.once_property(slot="_x")
     def x(self): return []
+    @gilonce.once_property(slot="_later")
+    async def later(self): return []
+
+class Namespace(dict): pass
+
+class Refusing(dict):
+    def setdefault(self, key, default): raise ValueError
+
+class Elsewhere:
+    __slots__ = ("namespace",)
+    __dict__ = property(lambda self: self.namespace)
+    def __init__(self, namespace): self.namespace = namespace
+    @gilonce.once
+    def m(self): return []
+
+class Discard:
+    def __call__(self, value): pass
 
 class Hooked:
     def __getattr__(self, name): raise AttributeError(name)
@@ -364,6 +400,9 @@ def use():
     attempt(cell.set); attempt(lambda: cell.get(other=1))
     repr(cell); copy.copy(cell); copy.deepcopy(cell); pickle.loads(pickle.dumps(cell))
     cell.take(); cell.take(); cell.set(cell)
+    full = gilonce.GILOnceCell(discard=print); full.set([]); full.is_set(); full.get(default=1)
+    full.__init__(discard=len); full.__init__(); full.set([]); full.is_set(); attempt(full.set, [])
+    attempt(full._publish, []); full._load(); full._clear(); drive(full.aget_or_init(later))
     losing = gilonce.GILOnceCell(discard=[].append)
     losing.get_or_init(lambda: losing.get_or_init(list) and [])
     attempt(lambda: gilonce.GILOnceCell(discard=3))
@@ -376,7 +415,25 @@ def use():
         it.c(); cls.c(); cls.c.cell.take(); attempt(it.fails); it.x; it.x; attempt(lambda: it.xfails)
         del it.x; it.x; it.x = 1; cls.x.__get__(it); attempt(cls.m); attempt(cls.m, 1)
         Owner.x.__get__(it)
-    it = Slotted(); it.x; it.x; del it.x; attempt(delattr, it, "x"); it.x = 1; it.x; attempt(Slotted.x.__get__, 1)
+    it = Slotted(); it.x; it.x; del it.x; attempt(delattr, it, "x"); it.x = []; it.x = []; attempt(Slotted.x.__get__, 1)
+    it.later = []; it.later = []; drive(it.later); del it.later; drive(it.later); it.later = it.later
+    view = Slotted.x._cell_of(it); view.assign([]); view.assign([]); view.is_set(); view.take(); view.take()
+    view.is_same_place(Slotted.later._cell_of(it)); attempt(view.__init__, view._definition, it, Slotted._x)
+    view = Owner().m.cell; view.assign([]); view.assign([]); view.get_or_init(list); view.is_set(); view.take()
+    view.take(); attempt(view.__init__, view._definition, {}, "key"); view.is_same_place(Owner().m.cell)
+    gilonce.once(lambda: [], discard=[].append)(); gilonce.once(lambda: [], discard=Discard())
+    gilonce.once(lambda self: [], discard=Discard())(Owner()); gilonce.once(lambda self: [], discard=Discard())
+    gilonce.once(lambda self: []).__get__(Owner()).cell.get_or_init(list)
+    for make in gilonce.OnceLock, lambda: gilonce.GILOnceCell(discard=Discard()):
+        gilonce.once(lambda: [], cell=make)(); gilonce.once(lambda self: [], cell=make)(Owner())
+        gilonce.once(classmethod(list), cell=make)
+    for slot in None, "".join(["_", "x"]):
+        prop = gilonce.once_property(lambda self: [], slot=slot, discard=Discard())
+        for _ in range(2): prop.__set_name__(Slotted, "x"); prop.__init__(lambda self: [], slot=slot, discard=Discard())
+        prop.__init__(lambda self: [], slot=slot)
+        gilonce.once_property(len, slot=slot, discard=Discard()).__set_name__(Slotted, "".join(["x", "x"]))
+    for kind in Namespace, Refusing:
+        it = Elsewhere(kind()); attempt(it.m); it.m.cell.take(); it.m.cell.take()
     for cls in Hooked, Redirected:
         it = cls(); it.m(); it.m(); it.x; it.x
     p = gilonce.lazy_global(Owner, reify=False)
@@ -537,6 +594,45 @@ def test_subinterpreters_each_have_their_own(native: ModuleType) -> None:
     assert out.stdout == "fine\n", out.stderr
 
 
+@pytest.mark.skipif(
+    not GIL and sys.version_info < (3, 14), reason="where it has no GIL, 3.13 makes our cell at the top level immortal"
+)
+def test_a_package_that_is_dropped_is_collected(native: ModuleType) -> None:
+    """The core refers to the package's classes and the package to the core: a cycle, and all of it can be seen.
+
+    Another takes the place, and finds everything as the first did, its documentation, too.
+    """
+    source = """
+import gc, sys, weakref
+def use():
+    import gilonce
+    from gilonce import _bound, _cell, _once, _property
+    class Owner:
+        __slots__ = ("_x", "__dict__")
+        m = gilonce.once(lambda self: None)
+        x = gilonce.once_property(list, slot="_x")
+    Owner().m()
+    types = [gilonce.GILOnceCell, type(gilonce.once(list)), type(vars(Owner)["m"]), type(Owner().m)]
+    types += [gilonce.once_property, type(Owner.x), _bound.DictCell, _bound.SlotCell, _bound.Definition]
+    assert gilonce.__implementation__ == "native"
+    documented = gilonce.GILOnceCell.get.__doc__, gilonce.GILOnceCell.get.__text_signature__
+    return [weakref.ref(it) for it in (*types, sys.modules["gilonce._native"])], documented
+def drop():
+    for name in [name for name in sys.modules if name.partition(".")[0] == "gilonce"]:
+        del sys.modules[name]
+references, documented = use()
+drop()
+sys._clear_type_cache()
+for _ in range(3):
+    gc.collect()
+print([reference() for reference in references if reference() is not None])
+# Of what is not let go of but has been in a cycle, the weak references are dead all the same.
+print([it for it in gc.get_objects() if type(it) is type and it.__name__ in ("GILOnceCell", "Once", "BoundOnce")])
+print(use()[1] == documented)
+"""
+    assert run_python(native, "-W", "ignore", "-c", source) == "[]\n[]\nTrue\n"
+
+
 @pytest.mark.skipif(GIL, reason="needs a free-threaded build")
 def test_the_gil_stays_off(native: ModuleType) -> None:
     assert native.__implementation__ == "native"
@@ -648,8 +744,11 @@ def test_a_long_chain_ends(native: ModuleType, link: Any, weakly: bool) -> None:
     assert all(ref() is None for ref in kept)
 
 
-def test_a_key_that_is_no_string_confuses_no_reader(native: ModuleType) -> None:
-    """Its `__eq__` runs while an attribute is looked for, and other threads meanwhile."""
+@pytest.mark.parametrize("comparison", range(1, 6))
+def test_a_key_that_is_no_string_confuses_no_reader(native: ModuleType, comparison: int) -> None:
+    """Its `__eq__` runs while an attribute is looked for, and here another thread reads in the midst of that."""
+    stopped, read = threading.Event(), threading.Event()
+    comparisons: list[int] = []
 
     class Key(str):
         __slots__ = ()
@@ -658,8 +757,11 @@ def test_a_key_that_is_no_string_confuses_no_reader(native: ModuleType) -> None:
             return hash("x")
 
         def __eq__(self, other: object) -> bool:
-            for _ in range(20):
-                pass
+            if threading.get_ident() == comparisons[0]:
+                comparisons.append(comparison)
+                if len(comparisons) == 1 + comparison:
+                    stopped.set()
+                    assert read.wait(WATCHDOG)
             return str.__eq__(self, other)
 
     class Owner:
@@ -667,10 +769,24 @@ def test_a_key_that_is_no_string_confuses_no_reader(native: ModuleType) -> None:
         def x(self) -> str:
             return "value"
 
-    for _ in range(300):
-        owner = Owner()
-        vars(owner)[Key("y")] = 1
-        assert run_threads(*[lambda owner=owner: owner.x] * 3) == ["value"] * 3
+    owner: Any = Owner()
+    vars(owner)[Key("y")] = 1
+
+    def stop() -> object:
+        comparisons.append(threading.get_ident())
+        try:
+            return owner.x
+        finally:
+            stopped.set()  # it has not compared so often
+
+    def go_on() -> object:
+        try:
+            assert stopped.wait(WATCHDOG)
+            return owner.x
+        finally:
+            read.set()
+
+    assert run_threads(stop, go_on) == ["value"] * 2
 
 
 def test_the_collector_sees_no_once_function_that_is_half_made(native: ModuleType) -> None:
@@ -693,6 +809,79 @@ def test_the_collector_sees_no_once_function_that_is_half_made(native: ModuleTyp
         gc.callbacks.remove(look)
         gc.unfreeze()
     assert seen.count([]) == len(seen) >= len(kept)
+
+
+def test_a_view_leads_where_it_led_when_it_was_made(native: ModuleType) -> None:
+    """Readers follow it without a lock."""
+
+    class Owner:
+        method = native.once(lambda _self: "value")
+
+    owner, other = Owner(), Owner()
+    view = owner.method.cell
+    with pytest.raises(TypeError, match="has its place already"):
+        view.__init__(view._definition, vars(other), "key")
+    view.set("set")
+    assert (owner.method(), vars(other)) == ("set", {})
+
+
+def test_a_slot_that_is_not_the_owners_is_no_place(native: ModuleType) -> None:
+    """To write there is to write into whatever else the owner has at that offset."""
+    bound = importlib.import_module("gilonce._bound")
+
+    class Owner:
+        __slots__ = ("_x",)
+
+    class Other:
+        __slots__ = ("_y",)
+
+    definition = bound.Definition(list, None, "")
+    with pytest.raises(TypeError, match=r"does not belong to a <class '.*Other'> object"):
+        bound.SlotCell(definition, Other(), vars(Owner)["_x"])
+    bound.SlotCell(definition, Owner(), vars(Owner)["_x"]).set(1)
+
+
+def test_a_slot_that_can_only_be_read_is_no_place(native: ModuleType) -> None:
+    """What has one takes for granted what is in there: ours, a once method's, is one."""
+    bound = importlib.import_module("gilonce._bound")
+    method = native.once(lambda _self: None).__get__(1)
+    with pytest.raises(TypeError, match="is no slot that can be written"):
+        bound.SlotCell(bound.Definition(list, None, ""), method, type(method).__func__)
+
+
+def test_an_initializer_in_c_that_reaches_its_own_cell_is_a_recursion(native: ModuleType) -> None:
+    """Not one of the calls is a call that the interpreter counts."""
+    initializer: Any = functools.partial(list)
+    function = native.once(initializer)
+    initializer.__setstate__((function, (), {}, {}))
+    with pytest.raises(RecursionError):
+        function()
+    assert not function.cell.is_set()
+
+
+def test_who_watches_a_bound_method_is_told_of_its_end(native: ModuleType) -> None:
+    ended: list[object] = []
+    method = native.once(lambda _self: None).__get__(1)
+    reference = weakref.ref(method, ended.append)
+    del method
+    assert ended == [reference]
+    assert reference() is None
+
+
+def test_what_a_lookup_may_rely_on_cannot_be_assigned(native: ModuleType) -> None:
+    """The interpreter calls a once method without binding it, and so takes its type for one that stays as it is."""
+    for once in native.once(list), native.once(lambda _self: None):
+        with pytest.raises(TypeError, match="immutable type"):
+            type(once).__get__ = lambda *_: "something else"
+
+
+def test_only_what_the_core_knows_is_taken_over(native: ModuleType) -> None:
+    take_over: Any = importlib.import_module("gilonce._native").take_over
+    for unknown in type("Unknown", (), {}), lambda: None:
+        with pytest.raises(LookupError, match="nothing in C takes the place of"):
+            take_over(unknown)
+    with pytest.raises(TypeError, match="takes a class"):
+        take_over(3)
 
 
 def test_no_field_can_be_deleted(native: ModuleType) -> None:

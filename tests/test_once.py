@@ -665,6 +665,65 @@ def test_the_cell_of_a_bound_method_is_pickled_as_a_cell_of_its_own(gilonce: Mod
     assert method.cell.is_set()
 
 
+def test_what_an_instance_says_of_other_attributes_is_not_taken_for_a_value(gilonce: ModuleType) -> None:
+    """A mock, or a proxy, has an answer to every name."""
+
+    class Base:
+        @gilonce.once
+        def method(self) -> str:
+            return "computed"
+
+        @gilonce.once_property
+        def x(self) -> str:
+            return "computed"
+
+    class Answering(Base):
+        x = "an override"
+
+        def __getattr__(self, name: str) -> str:
+            return "an answer"
+
+    class AnsweringAll(Base):
+        x = "an override"
+
+        def __getattribute__(self, name: str) -> Any:
+            try:
+                return super().__getattribute__(name)
+            except AttributeError:
+                return "an answer"
+
+    owner: Any
+    for owner in Answering(), AnsweringAll():
+        assert owner.anything == "an answer"
+        assert owner.method() == owner.method() == "computed"
+        assert super(type(owner), owner).x == "computed"
+
+
+def test_an_initializer_may_change_where_its_instance_keeps_attributes(gilonce: ModuleType) -> None:
+    """From then on there is one value, and calls, cell and copies agree about it."""
+    if gilonce.__implementation__ == "native" and not getattr(sys, "_is_gil_enabled", lambda: True)():
+        pytest.skip("without a GIL, the value goes where attributes were before, and the cell does not show it")
+
+    class Elsewhere:
+        namespace: dict[str, object]
+        __dict__ = property(lambda self: self.namespace)
+
+    class Owner:
+        @gilonce.once
+        def method(self) -> object:
+            self.__class__ = Elsewhere  # type: ignore[assignment]
+            return object()
+
+    owner: Any = Owner()
+    owner.namespace = {}
+    method = vars(Owner)["method"].__get__(owner)
+    method()
+    assert type(owner) is Elsewhere
+    value = method()
+    assert value is method() is method.cell.get()
+    assert list(owner.__dict__.values()) == [value]
+
+
 def test_an_unbound_method_says_where_its_cells_are(gilonce: ModuleType) -> None:
     """There is no cell without an instance; the error says what to write."""
 

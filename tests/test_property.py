@@ -690,6 +690,30 @@ def test_an_override_with_a_slot_of_its_own_keeps_both_values_apart(gilonce: Mod
         assert calls == ["base"]
 
 
+def test_what_a_base_gives_is_assigned_to_an_override_as_it_is(gilonce: ModuleType) -> None:
+    """What was read stands for the value behind it only where it was read, and not in another slot of that name."""
+
+    class Base:
+        __slots__ = ("_x",)
+
+        @gilonce.once_property(slot="_x")
+        async def x(self) -> str:
+            return "the base's"
+
+    class Derived(Base):
+        __slots__ = ("_x",)
+
+        @gilonce.once_property(slot="_x")
+        async def x(self) -> str:
+            return "its own"
+
+    it: Any = Derived()
+    of_base = Base.x.__get__(it)
+    assert drive(of_base) == "the base's"
+    it.x = of_base = Base.x.__get__(it)
+    assert drive(it.x) is of_base
+
+
 def test_an_override_that_shares_the_slot_and_calls_super_is_told_so(gilonce: ModuleType) -> None:
     """There is no room for two values in one slot; without `super()` there is no need."""
 
@@ -1059,6 +1083,24 @@ def test_it_can_be_initialized_again(gilonce: ModuleType) -> None:
     assert type("Owner", (), {"x": prop})().x == 2
 
 
+@pytest.mark.parametrize("slot", [None, "_x"])
+def test_it_can_be_initialized_again_without_a_discard(gilonce: ModuleType, slot: str | None) -> None:
+    """Who was to close the losers before is not asked any more."""
+
+    class Owner:
+        __slots__ = ("__dict__", "_x")
+
+    def lose(owner: Any) -> str:
+        owner.x = "first"
+        return "second"
+
+    prop = gilonce.once_property(lose, slot=slot, discard=lambda value: pytest.fail("must not be asked"))
+    prop.__init__(lose, slot=slot)
+    prop.__set_name__(Owner, "x")
+    Owner.x = prop  # type: ignore[attr-defined]
+    assert Owner().x == "first"  # type: ignore[attr-defined]
+
+
 def test_it_can_be_initialized_again_for_another_slot(gilonce: ModuleType) -> None:
     """The new slot is the place from then on, the old one is left as it was."""
 
@@ -1140,6 +1182,29 @@ def test_an_initializer_may_change_the_class_of_a_slot(gilonce: ModuleType) -> N
         owner.x
     assert type(owner) is Other
     assert owner.y == "the other's"
+
+
+def test_a_slot_is_not_looked_for_in_one_class_and_read_in_another(gilonce: ModuleType) -> None:
+    """While it is looked for, which is done in Python, another thread may change the class of the instance."""
+
+    class Other:
+        __slots__ = ("_x",)
+
+    class Property(gilonce.once_property):
+        def _member_for(self, instance: object) -> Any:
+            member = super()._member_for(instance)
+            instance.__class__ = Other
+            return member
+
+    class Owner:
+        __slots__ = ("_x",)
+        x = Property(lambda self: "value", slot="_x")
+
+    owner: Any = Owner()
+    with pytest.raises(TypeError, match="_x"):
+        owner.x
+    assert type(owner) is Other
+    assert not hasattr(owner, "_x")
 
 
 def test_an_initializer_may_make_of_its_property_a_data_descriptor(gilonce: ModuleType) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutant import BYTECODE, GIL, LAW_FIVE_BOUND, LOSERS, NONE, ONE_OBJECT, Mutant
+from mutant import BYTECODE, COUNTED, ENDS, GIL, LAW_FIVE_BOUND, LOSERS, NONE, ONE_OBJECT, Mutant
 
 ONCE = [
     Mutant(
@@ -85,6 +85,63 @@ ONCE = [
         "",
         ("test_once.py::test_a_once_function_in_a_cycle_is_collected[{}-owner]",),
     ),
+    Mutant(
+        "a once function that has ended keeps its discard",
+        "_native_once.h",
+        "    Py_CLEAR(self->discard);\n",
+        "",
+        (ENDS.format("discard_of_a_function"),),
+    ),
+    Mutant(
+        "a once function that has ended keeps what makes its cells",
+        "_native_once.h",
+        "    Py_CLEAR(self->makes);\n",
+        "",
+        (ENDS.format("what_makes_cells"),),
+    ),
+    Mutant(
+        "a once method that has ended keeps its key",
+        "_native_once.h",
+        "    Py_CLEAR(self->key);\n",
+        "",
+        ("test_references.py::test_the_key_of_a_method_ends_with_it[{}]",),
+    ),
+    Mutant(
+        "to define a once method adds a reference to its discard",
+        "_native_once.h",
+        "    Py_XDECREF(discard);\n    if (!WRITE_IF_NULL(&self->key, key))",
+        "    if (!WRITE_IF_NULL(&self->key, key))",
+        (ENDS.format("discard_of_a_method"),),
+    ),
+    Mutant(
+        "a call of a once class method keeps the values of the class",
+        "_native_once.h",
+        "    Py_DECREF(values);\n    return value;",
+        "    return value;",
+        (COUNTED.format("ask_a_class"),),
+    ),
+    Mutant(
+        "a bound once method that has ended keeps the method",
+        "_native_once.h",
+        "    Py_CLEAR(self->function);\n    Py_CLEAR(self->owner);",
+        "    Py_CLEAR(self->owner);",
+        (ENDS.format("look_a_method_up"),),
+    ),
+    Mutant(
+        "who watches a bound once method is not told of its end",
+        "_native_once.h",
+        "    Py_TRASHCAN_BEGIN(self, bound_dealloc)\n    if (self->weakrefs != NULL) {",
+        "    Py_TRASHCAN_BEGIN(self, bound_dealloc)\n    if (0) {",
+        ("test_native.py::test_who_watches_a_bound_method_is_told_of_its_end",),
+    ),
+    Mutant(
+        "a value goes where its instance had its attributes before",
+        "_native_once.h",
+        "        standard = Py_TYPE(owner) == type ? is_standard(type) : 0;\n",
+        "        (void)type;\n",
+        ("test_once.py::test_an_initializer_may_change_where_its_instance_keeps_attributes[{}]",),
+        needs=GIL,
+    ),
 ]
 
 ATTRIBUTES = [
@@ -102,6 +159,35 @@ ATTRIBUTES = [
         'PyObject_GetAttrString(definition, "key")',
         'PyObject_GetAttrString(definition, "what")',
         ("test_once.py::test_definitions_that_share_a_qualified_name_share_no_value[{}]",),
+    ),
+    Mutant(
+        "what an instance says of any attribute is its value",
+        "_native_attribute.h",
+        "    if (Py_TYPE(instance)->tp_getattro == PyObject_GenericGetAttr) {\n        return PyObject_GetOptionalAttr",
+        "    if (1) {\n        return PyObject_GetOptionalAttr",
+        ("test_once.py::test_what_an_instance_says_of_other_attributes_is_not_taken_for_a_value[{}]",),
+        needs="Python 3.13",
+    ),
+    Mutant(
+        "a __dict__ that is a property is not asked",
+        "_native_attribute.h",
+        "            found = Py_IS_TYPE(entry, &PyGetSetDescr_Type);\n",
+        "            found = 1;\n",
+        (ENDS.format("be_refused"),),
+    ),
+    Mutant(
+        "an override is found in the last class and not in the first",
+        "_native_attribute.h",
+        "    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro) && found == 0; i++) {",
+        "    for (Py_ssize_t i = PyTuple_GET_SIZE(mro) - 1; i >= 0 && found == 0; i--) {",
+        ("test_property.py::test_an_override_that_calls_super_keeps_both_values_apart[{}]",),
+    ),
+    Mutant(
+        "a value in a namespace keeps the namespace",
+        "_native_attribute.h",
+        "    Py_DECREF(namespace);\n    return published;",
+        "    return published;",
+        (ENDS.format("keep_in_a_namespace"),),
     ),
 ]
 
@@ -244,6 +330,68 @@ PROPERTY = [
         "",
         ("test_property.py::test_a_subclass_that_discards_by_its_own_method_is_collected[{}]",),
     ),
+    Mutant(
+        "a slot is read in an instance that has become of another class",
+        "_native_property.h",
+        "if (offset >= 0 && !PyType_IsSubtype(Py_TYPE(instance), PyDescr_TYPE(member))) {",
+        "if (0) {",
+        ("test_property.py::test_a_slot_is_not_looked_for_in_one_class_and_read_in_another[{}]",),
+    ),
+    Mutant(
+        "a property that is initialized again keeps its discard",
+        "_native_property.h",
+        "(void)field_set((PyObject *)self, discard == NULL ? Py_None : discard, (void *)offsetof(Property, discard));",
+        "if (discard != NULL) {\n"
+        "        (void)field_set((PyObject *)self, discard, (void *)offsetof(Property, discard));\n"
+        "    }",
+        (
+            "test_property.py::test_it_can_be_initialized_again_without_a_discard[{}-None]",
+            "test_property.py::test_it_can_be_initialized_again_without_a_discard[{}-_x]",
+        ),
+    ),
+    Mutant(
+        "a property that has ended keeps its discard",
+        "_native_property.h",
+        "    Py_CLEAR(self->discard);\n",
+        "",
+        (ENDS.format("discard_of_a_property"),),
+    ),
+    Mutant(
+        "a property that has ended keeps the name of its slot",
+        "_native_property.h",
+        "    Py_CLEAR(self->slot);\n",
+        "",
+        (COUNTED.format("name_a_slot"),),
+    ),
+    Mutant(
+        "a property that has ended keeps its name",
+        "_native_property.h",
+        "    Py_CLEAR(self->attrname);\n",
+        "",
+        (COUNTED.format("name_a_slot"),),
+    ),
+    Mutant(
+        "an access adds a reference to what a property calls",
+        "_native_property.h",
+        "    Py_DECREF(function);\n    return published;",
+        "    return published;",
+        (ENDS.format("function_of_a_property"),),
+        needs=GIL,
+    ),
+    Mutant(
+        "an access to a slot adds a reference to a key",
+        "_native_property.h",
+        "    Py_XDECREF(use->key);\n",
+        "",
+        (COUNTED.format("read_a_slot"),),
+    ),
+    Mutant(
+        "an assignment to a slot keeps the old value",
+        "_native_property.h",
+        "            Py_XDECREF(old);\n            return 0;",
+        "            return 0;",
+        (ENDS.format("assign_to_a_slot"),),
+    ),
 ]
 
 GLOBAL = [
@@ -282,6 +430,121 @@ GLOBAL = [
         ": class_for(PyTuple_GET_ITEM(bound, 1), interface);",
         ": PyTuple_GET_ITEM(bound, 2);",
         ("test_global.py::test_an_interface_narrows_what_an_untouched_proxy_can_be[{}-interface]",),
+    ),
+    Mutant(
+        "to reach through a proxy adds a reference to the real object",
+        "_native_global.h",
+        "        Py_DECREF(wrapped);\n        return value;",
+        "        return value;",
+        (ENDS.format("reach_through_a_proxy"),),
+    ),
+    Mutant(
+        "an interface is known by where it lies alone",
+        "_native_global.h",
+        "found = of == interface ? PyTuple_GET_ITEM(entry, 1) : NULL;",
+        "found = PyTuple_GET_ITEM(entry, 1);",
+        ("test_global.py::test_an_interface_that_lies_where_another_lay_is_not_taken_for_it[{}]",),
+    ),
+    Mutant(
+        "to make a proxy adds a reference to what is known of its interface",
+        "_native_global.h",
+        "        Py_DECREF(entry);\n    }\n    Py_XDECREF(key);",
+        "    }\n    Py_XDECREF(key);",
+        (COUNTED.format("make_a_proxy"),),
+    ),
+]
+
+#: What is put together when the package is imported.
+MODULE = [
+    Mutant(
+        "the collector does not see the type of bound once methods",
+        "_native.c",
+        "    Py_VISIT(state->bound_type);\n",
+        "",
+        ("test_native.py::test_a_package_that_is_dropped_is_collected",),
+        needs=GIL,
+    ),
+    Mutant(
+        "the collector does not see the Python class of cells",
+        "_native.c",
+        "    Py_VISIT(state->cell_reference);\n",
+        "",
+        ("test_native.py::test_a_package_that_is_dropped_is_collected",),
+        needs=GIL,
+    ),
+    Mutant(
+        "the collector does not see the names of a module",
+        "_native.c",
+        "    Py_VISIT(state->once_room);\n",
+        "",
+        ("test_native.py::test_a_package_that_is_dropped_is_collected",),
+        needs=GIL,
+    ),
+    Mutant(
+        "a core that has ended keeps the type of cells",
+        "_native.c",
+        "    Py_CLEAR(state->cell_type);\n",
+        "",
+        ("test_native.py::test_a_package_that_is_dropped_is_collected",),
+        needs=GIL,
+    ),
+    Mutant(
+        "a method that is documented is documented again",
+        "_native.c",
+        '        if (signature == NULL || strcmp(signature + strlen(signature) - 2, "\\n\\n") != 0) {',
+        "        if (signature == NULL) {",
+        ("test_native.py::test_a_package_that_is_dropped_is_collected",),
+        needs=GIL,
+    ),
+    Mutant(
+        "a method is not documented",
+        "_native.c",
+        '"%s%s", signature, text);',
+        '"%s%s", signature, "");',
+        ("test_native.py::test_names_signatures_and_documentation_are_the_same[GILOnceCell]",),
+    ),
+    Mutant(
+        "a type is not documented",
+        "_native.c",
+        'int is_text = PyUnicode_CompareWithASCIIString(name, "__doc__") == 0 ||\n                      PyUnicode',
+        "int is_text = PyUnicode",
+        ("test_native.py::test_names_signatures_and_documentation_are_the_same[GILOnceCell]",),
+    ),
+    Mutant(
+        "the type of once methods can be changed",
+        "_native.c",
+        "    seal(method_type);\n",
+        "",
+        ("test_native.py::test_what_a_lookup_may_rely_on_cannot_be_assigned",),
+    ),
+    Mutant(
+        "the type of once functions can be changed",
+        "_native.c",
+        "    seal(type);\n",
+        "",
+        ("test_native.py::test_what_a_lookup_may_rely_on_cannot_be_assigned",),
+    ),
+    Mutant(
+        "a proxy of wrapt's in Python is read as one in C",
+        "_native.c",
+        "    if (found <= 0) {\n        return found < 0",
+        "    if (found < 0) {\n        return found < 0",
+        ("test_global.py::test_a_proxy_works_with_and_without_the_compiled_part_of_wrapt[{}-1]",),
+    ),
+    Mutant(
+        "any class counts as once_property",
+        "_native.c",
+        'if (strcmp(name, "once_property") == 0) {',
+        'if (strcmp(name, "") != 0 && strcmp(name, "_Assignable") != 0 && strcmp(name, "LazyProxy") != 0) {',
+        ("test_native.py::test_only_what_the_core_knows_is_taken_over",),
+    ),
+    Mutant(
+        "other interpreters with a GIL of their own are refused",
+        "_native.c",
+        "    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},\n",
+        "    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},\n",
+        ("test_native.py::test_subinterpreters_each_have_their_own",),
+        needs="Python 3.13",
     ),
 ]
 
@@ -359,4 +622,4 @@ CHOSEN = [
     ),
 ]
 
-MUTANTS = [*CHOSEN, *ONCE, *ATTRIBUTES, *PROPERTY, *GLOBAL]
+MUTANTS = [*CHOSEN, *ONCE, *ATTRIBUTES, *PROPERTY, *GLOBAL, *MODULE]

@@ -37,6 +37,9 @@ SHARED = LAWS + "a_loser_that_is_the_winner_is_not_discarded[{{}}-{}]"
 LAW_FIVE = "test_native.py::test_an_initializer_that_keeps_the_gil_runs_exactly_once[{}]"
 LAW_FIVE_BOUND = "test_native.py::test_law_five_holds_per_instance_and_class[{}]"
 
+ENDS = "test_references.py::test_what_was_given_ends[{{}}-{}]"
+COUNTED = "test_references.py::test_no_use_leaves_a_reference_behind[{{}}-{}]"
+
 #: In C: bytecode, in which threads may switch.
 BYTECODE = '(void)PyRun_SimpleString("[None for _ in range(9)]");\n'
 
