@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutant import ATTRIBUTE_ERROR, FAILURE, LAWS, LOSERS, NO_WAITING, NONE, ONE_OBJECT, SHARED, Mutant
+from mutant import ATTRIBUTE_ERROR, BETWEEN, FAILURE, LAWS, LOSERS, NO_WAITING, NONE, ONE_OBJECT, SHARED, Mutant
 
 MUTANTS = [
     Mutant(
@@ -17,7 +17,7 @@ MUTANTS = [
         "_cell.py",
         'published = self._values.setdefault("value", box)',
         'published = self._values.get("value") or box\n        self._values["value"] = published',
-        ("test_cell.py::test_of_threads_that_set_one_object_exactly_one_succeeds[{}-shared]",),
+        (BETWEEN.format("cell: touch | touch"),),
     ),
     Mutant(
         "who wrote a cell is told by the value and not by the write",
@@ -156,8 +156,8 @@ MUTANTS = [
         "take() looks first and removes then",
         "_cell.py",
         'box = self._values.pop("value", None)\n',
-        'box = self._values.get("value")\n        [None for _ in range(9)]\n        self._values.pop("value", None)\n',
-        ("test_cell.py::test_of_threads_that_take_exactly_one_has_the_value[{}]",),
+        'box = self._values.get("value")\n        self._values.pop("value", None)\n',
+        (BETWEEN.format("cell: set, take | take"),),
     ),
     Mutant(
         "set() on a full cell does nothing",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutant import FORK, FRONTRUN, Mutant
+from mutant import BETWEEN, FORK, FRONTRUN, Mutant
 
 LOCK = "test_lock.py::test_"
 TASKS = "test_lock_async.py::test_"
@@ -130,6 +130,7 @@ LOCKS = [
         " and wait.number > self.number",
         "",
         (LOCK + "what_a_signal_handler_initializes_is_no_matter_of_what_its_thread_waits_for[{}]",),
+        hangs=True,
     ),
     Mutant(
         "a wait of the same thread holds nothing up",
@@ -145,6 +146,7 @@ LOCKS = [
         "wait.thread == self.thread and ",
         "",
         (LOCK + "waiting_in_a_long_line_is_no_cycle[{}]",),
+        hangs=True,
     ),
     Mutant(
         "a wait of the same task holds nothing up",
@@ -303,14 +305,7 @@ CHOICE = [
         "_chosen.py",
         "            claim = self.new.setdefault(key, claim)\n",
         "            pass\n",
-        (CHOSEN + "threads_that_have_each_made_a_cell_for_an_instance_agree_on_one[{}]",),
-        # What is between the look and the write takes longer, so that all look before the first writes.
-        also=(
-            (
-                "kept = namespace[self.kept_key] = claim[1]",
-                '__import__("time").sleep(0.1); kept = namespace[self.kept_key] = claim[1]',
-            ),
-        ),
+        (BETWEEN.format("method_with_kept_cell: touch | touch"),),
     ),
     Mutant(
         "the claim on an instance is never dropped",

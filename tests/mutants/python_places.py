@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutant import NONE, ONE_OBJECT, Mutant
+from mutant import BETWEEN, NONE, ONE_OBJECT, Mutant
 
 MUTANTS = [
     Mutant(
@@ -48,7 +48,7 @@ MUTANTS = [
         "_bound.py",
         "published = self._namespace.setdefault(self._key, value)",
         "published = value if before is EMPTY else before\n        self._namespace[self._key] = published",
-        ("test_bound.py::test_many_threads_publish_one_value_to_any_place[{}-instance]",),
+        (BETWEEN.format("property_in_dict: touch | touch"),),
     ),
     Mutant(
         "None in an instance or a class is taken for empty",
@@ -95,7 +95,7 @@ MUTANTS = [
         "_bound.py",
         "claim = _new_values.setdefault(key, claim)",
         "_new_values.setdefault(key, claim)",
-        ("test_bound.py::test_many_threads_publish_one_value_to_any_place[{}-class]",),
+        (BETWEEN.format("class_without_values: touch | touch"),),
     ),
     Mutant(
         "the claim on a class is never dropped",
