@@ -15,7 +15,7 @@ FORKS = "test_per_process_forks.py::test_"
 ONE_RUN = LOCK + "the_initializer_runs_once_and_all_get_its_object[{}-cell]"
 TAKES_OVER = LOCK + "of_those_who_wait_exactly_one_takes_over_from_one_that_fails[{}-cell]"
 OWN_CELL = LOCK + "an_initializer_that_reaches_its_own_cell_is_told_at_once[{}-cell]"
-CYCLE = LOCK + "many_threads_in_a_cycle_see_it_and_one_raises[{}]"
+SEEN_TWICE = "test_waits.py::test_of_two_that_see_a_cycle_at_once_the_earlier_raises[{}-0]"
 TOO_LONG = LOCK + "who_has_waited_too_long_is_told_and_the_cell_is_untouched[{}-cell]"
 OUTCOME = LOCK + "set_waits_for_the_outcome[{}-%s]"
 IN_LOOP = TASKS + "a_thread_that_would_block_for_a_task_of_its_own_loop_is_told[{}]"
@@ -192,16 +192,14 @@ LOCKS = [
         "_waits.py",
         "if first is self:",
         "if first:",
-        (CYCLE, EXPLORED % "two_locks: cross_first | cross_second"),
-        needs=FRONTRUN,
+        (SEEN_TWICE,),
     ),
     Mutant(
         "each who sees a cycle asks claims of its own",
         "_waits.py",
         "lowest = min(cycle, key=id)",
         "lowest = self",
-        (CYCLE, EXPLORED % "two_locks: cross_first | cross_second"),
-        needs=FRONTRUN,
+        (SEEN_TWICE,),
     ),
     Mutant(
         "what is over is waited for",
