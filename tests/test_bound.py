@@ -24,6 +24,7 @@ class Place:
     def __init__(self) -> None:
         self.values: dict[int, object] = {}
         self.before_write: Any = lambda: None
+        self.after_write: Any = lambda: None
         self.after_read: Any = lambda: None
 
     def once_after_read(self, action: Any) -> None:
@@ -51,6 +52,7 @@ class Place:
     def __set__(self, owner: object, value: object) -> None:
         self.before_write()
         self.values[id(owner)] = value
+        self.after_write()
 
     def __delete__(self, owner: object) -> None:
         try:
@@ -113,6 +115,25 @@ def test_who_wrote_is_known_even_if_another_thread_did_the_writing(make: Any, pl
     place.once_after_read(lambda: make().get())
     make().set("value")
     assert make().get() == "value"
+
+
+def test_who_wrote_is_known_as_soon_as_it_is_written(make: Any, place: Place) -> None:
+    """A `set()` has succeeded that finds its value written, also while who wrote it has not gone on yet."""
+
+    class Claims(dict[Any, Any]):
+        def setdefault(self, key: object, claim: object) -> Any:
+            entered = super().setdefault(key, claim)
+            # Another thread finishes the claim, and never comes back from the write.
+            place.after_write = interrupt
+            with pytest.raises(KeyboardInterrupt):
+                other.get()
+            place.after_write = lambda: None
+            return entered
+
+    cell, other = make(), make()
+    cell._claims = other._claims = Claims()
+    cell.set("value")
+    assert cell.get() == "value"
 
 
 def test_of_two_that_publish_at_once_both_have_the_value_of_one(make: Any, place: Place) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import itertools
 import sys
 from types import FunctionType, MethodType, ModuleType
 from typing import Any, ClassVar
@@ -10,6 +12,7 @@ from unittest import mock
 
 import pytest
 import wrapt
+from support import drive, run_threads
 
 KINDS_OF_CALLABLES = [FunctionType, MethodType, functools.partial, type, property, classmethod, staticmethod]
 
@@ -65,13 +68,57 @@ def test_what_says_that_it_wraps_for_ever_is_decorated(gilonce: ModuleType) -> N
     assert len(Endless.made) < 10_000
 
 
+def test_what_wraps_itself_is_decorated(gilonce: ModuleType) -> None:
+    """The search for what is behind it ends."""
+    asked = itertools.count()
+
+    class Circle:
+        def __call__(self) -> str:
+            return "value"
+
+        @property
+        def __wrapped__(self) -> Any:
+            assert next(asked) < 100_000
+            return self
+
+    assert gilonce.once(Circle())() == "value"
+
+
+def test_a_name_that_is_no_string_is_none(gilonce: ModuleType) -> None:
+    """In messages, the class's name stands for it."""
+
+    class Odd:
+        def __init__(self) -> None:
+            self.__qualname__ = 7
+
+        def __call__(self) -> str:
+            return "value"
+
+    assert repr(gilonce.once(Odd())).endswith(".Odd object>>")
+
+
+def test_a_parameter_with_a_default_is_not_required(gilonce: ModuleType) -> None:
+    """Of either kind; the function is called without."""
+
+    @gilonce.once
+    def function(a: int = 1, *, b: int = 2, **more: int) -> tuple[int, int, dict[str, int]]:
+        return a, b, more
+
+    assert function() == (1, 2, {})
+
+
 @pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy's partial sets the `func` that is a property here")
 def test_a_partial_of_itself_is_no_coroutine_function(gilonce: ModuleType) -> None:
     """The search for what a call runs ends."""
+    asked = itertools.count()
 
     class Circle(functools.partial):  # type: ignore[type-arg]
-        func = property(lambda self: self)  # type: ignore[assignment]
         __qualname__ = "Circle"
+
+        @property
+        def func(self) -> Any:
+            assert next(asked) < 100_000
+            return self
 
     assert gilonce.lazy_global(Circle(list)) == []
 
@@ -109,3 +156,37 @@ def test_a_proxy_of_a_class_takes_the_place_of_none_of_its_values(gilonce: Modul
     with pytest.raises(TypeError, match="does not support item assignment"):
         bind(wrapt.ObjectProxy(Owner))()
     assert bind(Owner)() is value
+
+
+def test_a_partial_that_makes_no_cell_is_shown(gilonce: ModuleType) -> None:
+    """It has no name to go by."""
+    for take in (gilonce.once, gilonce.once_property):
+        with pytest.raises(
+            TypeError, match=r"functools\.partial\(<class 'int'>\) makes a 'int' object, which has no get"
+        ):
+            take(cell=functools.partial(int))
+
+
+def test_a_partial_that_initializes_is_described_to_those_who_cannot_wait_for_it(gilonce: ModuleType) -> None:
+    """It has no name to go by, which is no reason for another error."""
+    cell = gilonce.OnceLock(timeout=0)
+    told: list[Exception] = []
+
+    async def initializer() -> None:
+        pytest.fail("must not run")
+
+    def initialize(value: str) -> str:
+        told.extend(
+            run_threads(
+                lambda: cell.get_or_init(int),
+                lambda: asyncio.run(cell.aget_or_init(initializer)),
+                # On an event loop that is not asyncio's.
+                lambda: drive(cell.aget_or_init(initializer)),
+            )
+        )
+        return value
+
+    assert cell.get_or_init(functools.partial(initialize, "value")) == "value"
+    assert [type(error) for error in told] == [TimeoutError, TimeoutError, RuntimeError]
+    for error in told:
+        assert "<partial of test_a_partial_that_initializes" in str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import gc
 import importlib
 import pickle
@@ -11,6 +12,7 @@ import sys
 import textwrap
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -145,6 +147,35 @@ def test_what_cannot_be_called_is_refused_even_by_a_full_cell(gilonce: ModuleTyp
         cell.get_or_init(list)
 
 
+def _coroutine_function(run: Callable[[], object]) -> Any:
+    async def initializer() -> None:
+        run()
+
+    return initializer
+
+
+#: Initializers of every kind that do `run`.
+INITIALIZERS: dict[str, Callable[[Callable[[], object]], Any]] = {
+    "function": lambda run: lambda: run(),
+    "coroutine function": _coroutine_function,
+    "class": lambda run: type("Class", (), {"__init__": lambda self: run()}),
+    "method": lambda run: type("Class", (), {"method": lambda self: run()})().method,
+    "object": lambda run: type("Class", (), {"__call__": lambda self: run()})(),
+    "partial": functools.partial,
+    "method in C": lambda run: iter(run, "the end").__next__,
+}
+
+
+@pytest.mark.parametrize("value", [None, 1])
+@pytest.mark.parametrize("kind", INITIALIZERS)
+def test_a_full_cell_runs_no_initializer_of_any_kind(gilonce: ModuleType, kind: str, value: object) -> None:
+    """It has what that would make; and to run it may cost, or do, anything."""
+    initializer = INITIALIZERS[kind](lambda: pytest.fail("must not run"))
+    cell = gilonce.GILOnceCell()
+    cell.set(value)
+    assert cell.get_or_init(initializer) is drive(cell.aget_or_init(initializer)) is value
+
+
 def test_discard_must_be_callable(gilonce: ModuleType) -> None:
     """`discard=3` is refused at once, by the class's name."""
     with pytest.raises(TypeError, match=r"GILOnceCell\(discard=\.\.\.\) takes a callable.*not 3 \(int\)"):
@@ -168,13 +199,17 @@ def test_the_report_on_a_failed_discard_is_the_interpreters_own(
     assert "ValueError: stuck" in printed
 
 
+@pytest.mark.parametrize("error", [ValueError, SystemExit])
 def test_a_hook_that_fails_is_reported_by_the_default_hook(
-    gilonce: ModuleType, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    gilonce: ModuleType,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[BaseException],
 ) -> None:
     """As in the interpreter; and the caller still gets the value."""
 
     def failing_hook(report: Any) -> None:
-        raise ValueError("the hook is broken")
+        raise error("the hook is broken")
 
     monkeypatch.setattr(sys, "unraisablehook", failing_hook)
     cell = gilonce.GILOnceCell(discard=lambda value: 1 / 0)
@@ -212,6 +247,18 @@ def test_a_submodule_can_be_imported_as_an_attribute(gilonce: ModuleType) -> Non
     """`from package import submodule` works, so `import_attr` does."""
     sys.modules.pop("xml.dom", None)
     assert gilonce.GILOnceCell().import_attr("xml", "dom").__name__ == "xml.dom"
+
+
+def test_a_submodule_is_found_by_the_name_that_its_package_goes_by(
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by the import statement, where the package was asked for by another name."""
+    submodule = ModuleType("known_as.submodule")
+    monkeypatch.setitem(sys.modules, "asked_for_as", ModuleType("known_as"))
+    monkeypatch.setitem(sys.modules, "known_as.submodule", submodule)
+    by_statement: dict[str, Any] = {}
+    exec("from asked_for_as import submodule", by_statement)
+    assert gilonce.GILOnceCell().import_attr("asked_for_as", "submodule") is by_statement["submodule"] is submodule
 
 
 def test_what_is_not_there_raises_what_import_raises(gilonce: ModuleType) -> None:
@@ -356,11 +403,14 @@ def test_an_awaitable_from_discard_is_awaited(gilonce: ModuleType) -> None:
     assert closed == ["second"]
 
 
-def test_a_failing_asynchronous_discard_is_unraisable(gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [ValueError, RuntimeError, OSError, Exception])
+def test_a_failing_asynchronous_discard_is_unraisable(
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
     """Law 4 holds for what `discard` raises when awaited."""
     reports: list[BaseException] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda report: reports.append(report.exc_value))
-    error = ValueError("stuck")
+    error = kind("stuck")
 
     async def aclose(value: object) -> None:
         raise error

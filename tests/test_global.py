@@ -6,6 +6,7 @@ import asyncio
 import collections.abc
 import copy
 import functools
+import gc
 import itertools
 import math
 import operator
@@ -13,6 +14,7 @@ import pickle
 import sys
 import textwrap
 import typing
+import weakref
 from fractions import Fraction
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -542,34 +544,39 @@ def test_interfaces_with_the_same_methods_share_a_class(gilonce: ModuleType) -> 
 def test_an_interface_is_not_kept_alive(gilonce: ModuleType) -> None:
     """Nor is another that comes to lie where it lay taken for it."""
     source = """
-import gc, weakref
+import gc, sys, weakref
 from gilonce import lazy_global
 for turn in range(50):
     class Interface: pass
     if turn % 2: Interface.__call__ = lambda self: 1
     assert callable(lazy_global(Interface)) == bool(turn % 2)
-    gone = weakref.ref(Interface)
+    gone, key = weakref.ref(Interface), id(Interface)
+    known = sys.modules["gilonce._proxy"]._by_interface
+    assert key in known
     del Interface
     gc.collect()
     assert gone() is None
+    assert key not in known
 """
     run_python(gilonce, "-c", source)
 
 
-def test_an_interface_that_lies_where_another_lay_is_not_taken_for_it(gilonce: ModuleType) -> None:
-    """Where Ctrl-C comes while the entry of one that has ended is taken out, the entry stays."""
-
-    class Before:
-        def __call__(self) -> None:
-            """Be what only this one can be."""
+def test_an_interface_is_not_taken_for_one_that_lay_where_it_lies(
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is gone its entry may tell yet: the collector clears references before it tells anyone."""
 
     class Interface:
         pass
 
-    assert callable(gilonce.lazy_global(Before))
-    known = sys.modules["gilonce._proxy"]._by_interface
-    known[id(Interface)] = known[id(Before)]
-    assert not callable(gilonce.lazy_global(Interface))
+    class Gone:
+        pass
+
+    as_callable = type(gilonce.lazy_global(len, interface=FunctionType))
+    reference = weakref.ref(Gone())
+    gc.collect()
+    assert reference() is None
+    monkeypatch.setitem(sys.modules["gilonce._proxy"]._by_interface, id(Interface), (reference, as_callable))
     assert not callable(gilonce.lazy_global(Interface))
 
 

@@ -57,6 +57,32 @@ def test_none_is_a_value(gilonce: ModuleType, surface: Surface) -> None:
     assert len(calls) == 1
 
 
+def test_a_value_is_compared_with_nothing(gilonce: ModuleType, surface: Surface) -> None:
+    """Law 1: which object it is counts, and an array, say, has no answer to whether it equals another."""
+
+    class Hostile:
+        def refuse(self, *_: object) -> Any:
+            raise ValueError("the truth value of an array is ambiguous")
+
+        __eq__ = __ne__ = __lt__ = __bool__ = __len__ = refuse
+        __hash__ = None  # type: ignore[assignment]
+
+    made: list[Hostile] = []
+    discarded: list[Hostile] = []
+
+    def initializer() -> Hostile:
+        mine = Hostile()
+        made.append(mine)
+        if len(made) == 1:
+            touch()  # which publishes before this one
+        return mine
+
+    touch = surface(gilonce, initializer, discarded.append)
+    loser, winner = 0, 1
+    assert touch() is touch() is made[winner]
+    assert [id(value) for value in discarded] == [id(made[loser])]
+
+
 def test_a_thread_in_the_initializer_keeps_nobody_waiting(gilonce: ModuleType, surface: Surface) -> None:
     """Law 2: another thread's call comes back while the first is still inside."""
     entered, leave = threading.Event(), threading.Event()

@@ -128,11 +128,17 @@ def test_any_callable_is_a_factory_and_does_not_become_a_method(gilonce: ModuleT
 
 
 def test_a_bound_method_is_a_factory(gilonce: ModuleType) -> None:
-    """`once(obj.method)` has one value, in a class too."""
-    get = gilonce.once([1, 2].copy)
-    assert get() is get()
-    owner = type("Owner", (), {"get": get})
-    assert owner().get is owner.get is get
+    """`once(obj.method)` has one value, in a class too; whatever `obj` is written in."""
+
+    class Maker:
+        def make(self) -> list[object]:
+            return [self]
+
+    for method in ([1, 2].copy, Maker().make):
+        get = gilonce.once(method)
+        assert get() is get()
+        owner = type("Owner", (), {"get": get})
+        assert owner().get is owner.get is get
 
 
 def test_an_override_that_calls_super_has_a_value_of_its_own(gilonce: ModuleType) -> None:
@@ -318,6 +324,7 @@ def test_a_class_that_takes_no_attributes_is_refused_before_anything_runs(gilonc
     for _ in range(2):
         with pytest.raises(TypeError, match=r"'int' takes no attributes, so it cannot keep the value of .*of\(\)"):
             of(int)
+        assert sys.modules["gilonce._bound"]._new_values == {}
 
 
 @pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy's ctypes is written in Python")
@@ -337,6 +344,7 @@ def test_a_metaclass_that_refuses_attributes_is_named(gilonce: ModuleType) -> No
     for _ in range(2):
         with pytest.raises(TypeError, match=r"'Point' takes no attributes, so it cannot keep .*origin\(\)"):
             Point.origin()
+        assert sys.modules["gilonce._bound"]._new_values == {}
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -791,6 +799,27 @@ def test_a_bound_method_passes_for_a_bound_method(gilonce: ModuleType) -> None:
     assert weakref.ref(bound)() is bound
 
 
+def test_bound_methods_of_equal_instances_are_not_equal(gilonce: ModuleType) -> None:
+    """As those of an undecorated class: each has a value of its own."""
+
+    class Equal:
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        __hash__ = None  # type: ignore[assignment]
+
+        def plain(self) -> None: ...
+
+        @gilonce.once
+        def m(self) -> None: ...
+
+    one, other = Equal(), Equal()
+    assert one.plain != other.plain
+    assert one.m != other.m
+    assert one.m == one.m
+    assert len({one.m, one.m, other.m}) == 2
+
+
 def test_other_decorators_may_write_on_it(gilonce: ModuleType) -> None:
     """Attributes can be set, `functools.wraps` can copy, `abstractmethod` can mark."""
 
@@ -918,6 +947,30 @@ if __name__ == "__main__":
     program = tmp_path / "program.py"
     program.write_text(source)
     assert run_python(gilonce, str(program)) == "computed here\n"
+
+
+def test_a_local_definition_has_a_key_that_no_other_process_has(gilonce: ModuleType) -> None:
+    """Of two that go by one name, each may come first; so no instance brings one the value of the other."""
+    source = """
+from gilonce import once
+def keys(it):
+    it.method(), it.lazily()
+    return list(vars(it))
+class Outside:
+    @once
+    def method(self): ...
+    lazily = once(lambda self: None)
+def inside():
+    class Inside:
+        @once
+        def method(self): ...
+        lazily = once(lambda self: None)
+    return Inside()
+print(*keys(Outside()), *keys(inside()), sep=", ")
+"""
+    one, other = ({*run_python(gilonce, "-c", source).strip().split(", ")} for _ in range(2))
+    assert len(one) == 4
+    assert one & other == {"__main__.Outside.method()"}
 
 
 def test_nothing_keeps_an_instance_alive(gilonce: ModuleType) -> None:

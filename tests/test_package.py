@@ -7,8 +7,10 @@ import importlib
 import pkgutil
 import re
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from support import run_python
@@ -134,3 +136,43 @@ def test_only_the_proxies_rooms_import_wrapt(gilonce: ModuleType) -> None:
 def test_the_switch_interval_of_the_tests_is_short() -> None:
     """Races are run with threads that switch all the time."""
     assert sys.getswitchinterval() < 1e-4
+
+
+@pytest.fixture
+def import_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[ModuleType, str], Any]]:
+    """A function that imports the package again, beside what is to be its native core."""
+    before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "gilonce"}
+
+    def anew(core: ModuleType, pure: str) -> Any:
+        for name in before:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, "gilonce._native", core)
+        monkeypatch.setenv("GILONCE_PURE_PYTHON", pure)
+        return importlib.import_module("gilonce")
+
+    yield anew
+    for name in [name for name in sys.modules if name.partition(".")[0] == "gilonce"]:
+        del sys.modules[name]
+
+
+def test_a_core_that_cannot_be_loaded_is_an_error(import_anew: Any) -> None:
+    """Who has built it is not to be served by Python without a word."""
+    with pytest.raises(ImportError, match="take_over"):
+        import_anew(ModuleType("gilonce._native"), "")
+
+
+def test_python_serves_where_it_is_asked_for(import_anew: Any) -> None:
+    """With the core at hand, too: by an environment variable."""
+    core = ModuleType("gilonce._native")
+    core.take_over = lambda reference: pytest.fail("must not be asked")  # type: ignore[attr-defined]
+    assert import_anew(core, "1").__implementation__ == "python"
+
+
+def test_a_core_that_is_there_is_asked(import_anew: Any) -> None:
+    """Where it can be loaded, and nobody wants Python: for all that it may put in the place of."""
+    core = ModuleType("gilonce._native")
+    taken: list[object] = []
+    core.take_over = lambda reference: taken.append(reference) or reference  # type: ignore[attr-defined]
+    package = import_anew(core, "")
+    assert package.__implementation__ == "native"
+    assert {package.GILOnceCell, package.once_property} <= {*taken}

@@ -166,6 +166,20 @@ def test_copies_have_this_threads_value_and_pickles_none(gilonce: ModuleType) ->
     assert pickled._discard is print
 
 
+def test_a_deep_copy_of_a_cell_that_refers_to_itself_refers_to_the_copy(gilonce: ModuleType) -> None:
+    """By its value; and by an attribute, where a subclass has them."""
+    cell = gilonce.ThreadOnceCell()
+    cell.set([cell])
+    copied = copy.deepcopy(cell)
+    assert copied is not cell
+    assert copied.get() == [copied]
+    cell = type("Kind", (gilonce.ThreadOnceCell,), {})()
+    cell.me = [cell]
+    copied = copy.deepcopy(cell)
+    assert copied is not cell
+    assert copied.me == [copied]
+
+
 def test_a_value_that_holds_its_cell_is_collected(gilonce: ModuleType) -> None:
     """The collector sees through the cell."""
     cell = gilonce.ThreadOnceCell()

@@ -484,6 +484,23 @@ def test_an_async_property_may_be_thrown_into_and_closed_as_a_coroutine(gilonce:
     asyncio.run(main())
 
 
+def test_what_is_thrown_into_an_async_property_before_it_has_begun_ends_it(gilonce: ModuleType) -> None:
+    """As with any coroutine; nothing has run."""
+
+    class Client:
+        @gilonce.once_property
+        async def session(self) -> None:
+            pytest.fail("must not run")
+
+    client = Client()
+    session = client.session
+    with pytest.raises(ValueError, match="thrown"):
+        session.throw(ValueError("thrown"))
+    with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+        session.send(None)
+    assert vars(client) == {}
+
+
 def test_an_async_property_is_assigned_and_deleted_like_any(gilonce: ModuleType) -> None:
     """`obj.x = v` is what awaiting gives; `del obj.x` forgets it."""
 

@@ -443,7 +443,7 @@ GLOBAL = [
         "_native_global.h",
         "found = of == interface ? PyTuple_GET_ITEM(entry, 1) : NULL;",
         "found = PyTuple_GET_ITEM(entry, 1);",
-        ("test_global.py::test_an_interface_that_lies_where_another_lay_is_not_taken_for_it[{}]",),
+        ("test_global.py::test_an_interface_is_not_taken_for_one_that_lay_where_it_lies[{}]",),
     ),
     Mutant(
         "to make a proxy adds a reference to what is known of its interface",

@@ -34,6 +34,7 @@ FAILURE = LAWS + "a_failure_reaches_its_caller_unchanged_and_the_next_call_tries
 ATTRIBUTE_ERROR = LAWS + "an_attribute_error_of_the_initializer_is_not_taken_for_a_missing_attribute[{{}}-{}]"
 LOSERS = LAWS + "every_loser_is_discarded_once_and_the_winner_never[{{}}-{}]"
 SHARED = LAWS + "a_loser_that_is_the_winner_is_not_discarded[{{}}-{}]"
+BETWEEN = "test_between_bytecodes.py::test_another_thread_may_act_between_any_two_bytecodes[{{}}-{}]"
 LAW_FIVE = "test_native.py::test_an_initializer_that_keeps_the_gil_runs_exactly_once[{}]"
 LAW_FIVE_BOUND = "test_native.py::test_law_five_holds_per_instance_and_class[{}]"
 

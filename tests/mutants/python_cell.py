@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutant import ATTRIBUTE_ERROR, FAILURE, LAWS, LOSERS, NO_WAITING, NONE, ONE_OBJECT, SHARED, Mutant
+from mutant import ATTRIBUTE_ERROR, BETWEEN, FAILURE, LAWS, LOSERS, NO_WAITING, NONE, ONE_OBJECT, SHARED, Mutant
 
 MUTANTS = [
     Mutant(
@@ -17,7 +17,7 @@ MUTANTS = [
         "_cell.py",
         'published = self._values.setdefault("value", box)',
         'published = self._values.get("value") or box\n        self._values["value"] = published',
-        ("test_cell.py::test_of_threads_that_set_one_object_exactly_one_succeeds[{}-shared]",),
+        (BETWEEN.format("cell: touch | touch"),),
     ),
     Mutant(
         "who wrote a cell is told by the value and not by the write",
@@ -156,8 +156,8 @@ MUTANTS = [
         "take() looks first and removes then",
         "_cell.py",
         'box = self._values.pop("value", None)\n',
-        'box = self._values.get("value")\n        [None for _ in range(9)]\n        self._values.pop("value", None)\n',
-        ("test_cell.py::test_of_threads_that_take_exactly_one_has_the_value[{}]",),
+        'box = self._values.get("value")\n        self._values.pop("value", None)\n',
+        (BETWEEN.format("cell: set, take | take"),),
     ),
     Mutant(
         "set() on a full cell does nothing",
@@ -248,5 +248,40 @@ MUTANTS = [
         "await discarding\n                except Exception as error:",
         "await discarding\n                except BaseException as error:",
         ("test_cell.py::test_a_cancellation_while_discarding_is_the_tasks_own[{}]",),
+    ),
+    Mutant(
+        "a full cell runs an initializer that is a class",
+        "_cell.py",
+        "return self._fill(initializer) if value is EMPTY else value",
+        "return self._fill(initializer) if value is EMPTY or isinstance(initializer, type) else value",
+        ("test_cell.py::test_a_full_cell_runs_no_initializer_of_any_kind[{}-class-None]",),
+    ),
+    Mutant(
+        "a full cell runs an initializer that is written in C",
+        "_cell.py",
+        "return self._fill(initializer) if value is EMPTY else value",
+        "return self._fill(initializer) if value is EMPTY or not hasattr(initializer, '__dict__') else value",
+        ("test_cell.py::test_a_full_cell_runs_no_initializer_of_any_kind[{}-method in C-None]",),
+    ),
+    Mutant(
+        "what an asynchronous discard raises reaches the loser",
+        "_cell.py",
+        "await discarding\n                except Exception as error:",
+        "await discarding\n                except ValueError as error:",
+        ("test_cell.py::test_a_failing_asynchronous_discard_is_unraisable[{}-RuntimeError]",),
+    ),
+    Mutant(
+        "what ends the program in the hook for what cannot be raised reaches the caller",
+        "_cell.py",
+        "except BaseException as failure:",
+        "except Exception as failure:",
+        ("test_cell.py::test_a_hook_that_fails_is_reported_by_the_default_hook[{}-SystemExit]",),
+    ),
+    Mutant(
+        "a submodule is looked for by the name that its package was asked for by",
+        "_cell.py",
+        'sys.modules.get(f"{imported.__name__}.{attr}", missing)',
+        'sys.modules.get(f"{module}.{attr}", missing)',
+        ("test_cell.py::test_a_submodule_is_found_by_the_name_that_its_package_goes_by[{}]",),
     ),
 ]

@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-from mutant import FORK, FRONTRUN, Mutant
+from mutant import BETWEEN, FORK, FRONTRUN, Mutant
 
 LOCK = "test_lock.py::test_"
 TASKS = "test_lock_async.py::test_"
 CHOSEN = "test_chosen.py::test_"
 THREAD = "test_per_thread.py::test_"
 PROCESS = "test_per_process.py::test_"
+KEPT = "test_per_process_kept.py::test_"
 FORKS = "test_per_process_forks.py::test_"
 
 ONE_RUN = LOCK + "the_initializer_runs_once_and_all_get_its_object[{}-cell]"
 TAKES_OVER = LOCK + "of_those_who_wait_exactly_one_takes_over_from_one_that_fails[{}-cell]"
 OWN_CELL = LOCK + "an_initializer_that_reaches_its_own_cell_is_told_at_once[{}-cell]"
-CYCLE = LOCK + "many_threads_in_a_cycle_see_it_and_one_raises[{}]"
+SEEN_TWICE = "test_waits.py::test_of_two_that_see_a_cycle_at_once_the_earlier_raises[{}-0]"
 TOO_LONG = LOCK + "who_has_waited_too_long_is_told_and_the_cell_is_untouched[{}-cell]"
 OUTCOME = LOCK + "set_waits_for_the_outcome[{}-%s]"
 IN_LOOP = TASKS + "a_thread_that_would_block_for_a_task_of_its_own_loop_is_told[{}]"
 TASKS_IN_CYCLE = TASKS + "two_tasks_in_a_cycle_are_told_apart_from_two_that_are_not[{}]"
 CANCELLED = TASKS + "a_leader_that_is_cancelled_or_fails_passes_the_work_on[{}-cell_of]"
 COPIES = CHOSEN + "copies_of_an_instance_share_nothing_with_it[{}-%s]"
+CANNOT_WAIT = "test_callables.py::test_a_partial_that_initializes_is_described_to_those_who_cannot_wait_for_it[{}]"
 REFUSED = CHOSEN + "what_makes_no_cell_is_refused[{}-once]"
 EXPLORED = "test_interleavings_waiting.py::test_every_interleaving_gives_what_the_model_gives_and_nobody_is_stuck[%s]"
 
 #: `OnceLock`: `_lock.py` and `_waits.py`.
 LOCKS = [
+    Mutant(
+        "an initializer that takes too long must have a name",
+        "_lock.py",
+        "waited {timeout} s for {name_of(running.initializer)}",
+        "waited {timeout} s for {running.initializer.__qualname__}",
+        (CANNOT_WAIT,),
+    ),
+    Mutant(
+        "an initializer for which a task of another loop would wait must have a name",
+        "_lock.py",
+        "is being initialized by {name_of(running.initializer)}",
+        "is being initialized by {running.initializer.__qualname__}",
+        (CANNOT_WAIT,),
+    ),
     Mutant(
         "the leader drops its attempt before the value is published",
         "_lock.py",
@@ -130,6 +146,7 @@ LOCKS = [
         " and wait.number > self.number",
         "",
         (LOCK + "what_a_signal_handler_initializes_is_no_matter_of_what_its_thread_waits_for[{}]",),
+        hangs=True,
     ),
     Mutant(
         "a wait of the same thread holds nothing up",
@@ -145,6 +162,7 @@ LOCKS = [
         "wait.thread == self.thread and ",
         "",
         (LOCK + "waiting_in_a_long_line_is_no_cycle[{}]",),
+        hangs=True,
     ),
     Mutant(
         "a wait of the same task holds nothing up",
@@ -174,16 +192,14 @@ LOCKS = [
         "_waits.py",
         "if first is self:",
         "if first:",
-        (CYCLE, EXPLORED % "two_locks: cross_first | cross_second"),
-        needs=FRONTRUN,
+        (SEEN_TWICE,),
     ),
     Mutant(
         "each who sees a cycle asks claims of its own",
         "_waits.py",
         "lowest = min(cycle, key=id)",
         "lowest = self",
-        (CYCLE, EXPLORED % "two_locks: cross_first | cross_second"),
-        needs=FRONTRUN,
+        (SEEN_TWICE,),
     ),
     Mutant(
         "what is over is waited for",
@@ -285,6 +301,13 @@ LOCKS = [
 #: `_chosen.py`, and where the surfaces ask it.
 CHOICE = [
     Mutant(
+        "what makes no cell must have a name",
+        "_chosen.py",
+        "takes a callable that makes a cell, and {make!r} makes a ",
+        "takes a callable that makes a cell, and {make.__name__} makes a ",
+        ("test_callables.py::test_a_partial_that_makes_no_cell_is_shown[{}]",),
+    ),
+    Mutant(
         "the cell in an instance is not told by its owner",
         "_chosen.py",
         "        if type(kept) is Kept and kept.owner == key:\n            return kept.cell\n",
@@ -303,14 +326,7 @@ CHOICE = [
         "_chosen.py",
         "            claim = self.new.setdefault(key, claim)\n",
         "            pass\n",
-        (CHOSEN + "threads_that_have_each_made_a_cell_for_an_instance_agree_on_one[{}]",),
-        # What is between the look and the write takes longer, so that all look before the first writes.
-        also=(
-            (
-                "kept = namespace[self.kept_key] = claim[1]",
-                '__import__("time").sleep(0.1); kept = namespace[self.kept_key] = claim[1]',
-            ),
-        ),
+        (BETWEEN.format("method_with_kept_cell: touch | touch"),),
     ),
     Mutant(
         "the claim on an instance is never dropped",
@@ -389,6 +405,13 @@ CHOICE = [
 #: `_per_thread.py`.
 PER_THREAD = [
     Mutant(
+        "a deep copy of a cell per thread does not know itself",
+        "_per_thread.py",
+        "copied = memo[id(self)] = self._new()",
+        "copied = self._new()",
+        (THREAD + "a_deep_copy_of_a_cell_that_refers_to_itself_refers_to_the_copy[{}]",),
+    ),
+    Mutant(
         "threads share a value",
         "_per_thread.py",
         "self._threads = _local()",
@@ -445,7 +468,7 @@ PER_PROCESS = [
         "_per_process.py",
         "            keep_for_ever(value)\n",
         "            pass\n",
-        ("test_per_process_kept.py::test_what_a_child_inherits_is_finalized_in_the_parent_alone[{}-sys.exit]",),
+        (KEPT + "what_a_child_inherits_is_finalized_in_the_parent_alone[{}-sys.exit]",),
         needs=FORK,
     ),
     Mutant(
@@ -467,4 +490,60 @@ PER_PROCESS = [
     ),
 ]
 
-MUTANTS = [*LOCKS, *CHOICE, *PER_THREAD, *PER_PROCESS]
+#: `_fork.py`. Its hooks are called by hand: those that run in a child are seen there, in `PER_PROCESS`.
+HOOKS = [
+    Mutant(
+        "nothing is held while forking",
+        "_fork.py",
+        "    for function in before:\n        function()\n",
+        "",
+        (KEPT + "a_cell_made_while_another_thread_is_forking_is_held_too[{}]",),
+    ),
+    Mutant(
+        "what was held while forking is never let go",
+        "_fork.py",
+        "    for function in in_parent:\n        function()\n",
+        "",
+        (KEPT + "a_cell_made_while_another_thread_is_forking_is_held_too[{}]",),
+    ),
+    Mutant(
+        "a child does not finish what was interrupted",
+        "_fork.py",
+        "            function()\n            report_unraisable",
+        "            report_unraisable",
+        (KEPT + "an_interrupt_does_not_keep_a_child_from_emptying_its_cells[{}]",),
+    ),
+    Mutant(
+        "an interrupt in a child goes unreported",
+        "_fork.py",
+        "            report_unraisable(error, function)\n",
+        "",
+        (KEPT + "an_interrupt_does_not_keep_a_child_from_emptying_its_cells[{}]",),
+    ),
+    Mutant(
+        "the interpreter is not told what to do in a child",
+        "_fork.py",
+        ", after_in_child=_after_fork_in_child",
+        "",
+        (FORKS + "every_method_finds_an_empty_cell_in_a_child[{}]",),
+        needs=FORK,
+    ),
+    Mutant(
+        "the interpreter is not told what to do in the parent",
+        "_fork.py",
+        ", after_in_parent=_after_fork_in_parent",
+        "",
+        (KEPT + "a_fork_holds_no_cell_longer_than_it_takes[{}]",),
+        needs=FORK,
+    ),
+    Mutant(
+        "the interpreter is not told what to do before a fork",
+        "_fork.py",
+        "_register(before=_before_fork, ",
+        "_register(",
+        (KEPT + "what_a_child_inherits_is_finalized_in_the_parent_alone[{}-sys.exit]",),
+        needs=FORK,
+    ),
+]
+
+MUTANTS = [*HOOKS, *LOCKS, *CHOICE, *PER_THREAD, *PER_PROCESS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutant import NONE, ONE_OBJECT, Mutant
+from mutant import BETWEEN, NONE, ONE_OBJECT, Mutant
 
 MUTANTS = [
     Mutant(
@@ -48,7 +48,7 @@ MUTANTS = [
         "_bound.py",
         "published = self._namespace.setdefault(self._key, value)",
         "published = value if before is EMPTY else before\n        self._namespace[self._key] = published",
-        ("test_bound.py::test_many_threads_publish_one_value_to_any_place[{}-instance]",),
+        (BETWEEN.format("property_in_dict: touch | touch"),),
     ),
     Mutant(
         "None in an instance or a class is taken for empty",
@@ -95,7 +95,7 @@ MUTANTS = [
         "_bound.py",
         "claim = _new_values.setdefault(key, claim)",
         "_new_values.setdefault(key, claim)",
-        ("test_bound.py::test_many_threads_publish_one_value_to_any_place[{}-class]",),
+        (BETWEEN.format("class_without_values: touch | touch"),),
     ),
     Mutant(
         "the claim on a class is never dropped",
@@ -176,5 +176,33 @@ MUTANTS = [
         "            if key not in claims:\n",
         "            if claims is not None:\n",
         ("test_bound.py::test_a_claim_that_was_taken_or_assigned_over_is_not_written_any_more[{}-assign]",),
+    ),
+    Mutant(
+        "who wrote a slot is said after the write",
+        "_bound.py",
+        "                    claim.is_written = True\n                    write(owner, value)",
+        "                    write(owner, value)\n                    claim.is_written = True",
+        ("test_bound.py::test_who_wrote_is_known_as_soon_as_it_is_written[{}]",),
+    ),
+    Mutant(
+        "a value in an instance is asked whether it is another",
+        "_bound.py",
+        "return published, published is value and before is not value",
+        "return published, published is value and before != value",
+        ("test_laws.py::test_a_value_is_compared_with_nothing[{}-property_in_dict]",),
+    ),
+    Mutant(
+        "a class that takes no attributes is kept alive",
+        "_bound.py",
+        "        _new_values.pop(id(cls), None)\n        raise TypeError",
+        "        raise TypeError",
+        ("test_once.py::test_a_class_that_takes_no_attributes_is_refused_before_anything_runs[{}]",),
+    ),
+    Mutant(
+        "local definitions have the same keys in every process",
+        "_bound.py",
+        'if "<" not in key and _keys',
+        "if _keys",
+        ("test_once.py::test_a_local_definition_has_a_key_that_no_other_process_has[{}]",),
     ),
 ]

@@ -8,6 +8,151 @@ LAZY_NOT_AT_MODULE_LEVEL = (
     "test_global.py::test_a_proxy_that_is_not_made_at_module_level_stays[{}-X = (lambda: lazy_global(lambda: [1]))()]"
 )
 
+#: `_implementation.py`. (Copies in which Python serves have no core: here it is one that is only said to be.)
+IMPLEMENTATION = [
+    Mutant(
+        "Python cannot be asked for",
+        "_implementation.py",
+        'if os.environ.get("GILONCE_PURE_PYTHON"):',
+        'if os.environ.get("GILONCE_PYTHON"):',
+        ("test_package.py::test_python_serves_where_it_is_asked_for",),
+    ),
+    Mutant(
+        "Python serves unasked",
+        "_implementation.py",
+        'if os.environ.get("GILONCE_PURE_PYTHON"):',
+        'if "GILONCE_PURE_PYTHON" in os.environ:',
+        ("test_package.py::test_a_core_that_is_there_is_asked",),
+    ),
+    Mutant(
+        "a core that cannot be loaded is taken for one that was not built",
+        "_implementation.py",
+        "except ModuleNotFoundError:",
+        "except ImportError:",
+        ("test_package.py::test_a_core_that_cannot_be_loaded_is_an_error",),
+    ),
+    Mutant(
+        "the core takes nothing over",
+        "_implementation.py",
+        "return reference if _take_over is None else _take_over(reference)",
+        "return reference",
+        ("test_package.py::test_a_core_that_is_there_is_asked",),
+    ),
+]
+
+#: `_callables.py`.
+CALLABLES = [
+    Mutant(
+        "a callable without a name is shown by its repr",
+        "_callables.py",
+        'return f"<partial of {name_of(function.func)}>"',
+        "return repr(function)",
+        ("test_once.py::test_decorating_asks_no_argument_of_a_partial_for_its_repr[{}]",),
+    ),
+    Mutant(
+        "a name that is no string is a name",
+        "_callables.py",
+        "    if isinstance(name, str):\n        return name",
+        "    if name is not None:\n        return name  # type: ignore[no-any-return]",
+        ("test_callables.py::test_a_name_that_is_no_string_is_none[{}]",),
+    ),
+    Mutant(
+        "what passes for a partial is taken for one",
+        "_callables.py",
+        '        and hasattr(function, "func")\n'
+        '        and isinstance(getattr(function, "args", None), tuple)\n'
+        '        and isinstance(getattr(function, "keywords", None), dict)\n',
+        "",
+        (
+            "test_callables.py::test_what_passes_for_another_kind_of_callable_need_not_have_what_that_has[{}-once-partial]",
+        ),
+    ),
+    Mutant(
+        "a kind of class method is taken for a function",
+        "_callables.py",
+        'if isinstance(function, kind) and hasattr(function, "__func__"):',
+        "if type(function) is kind:",
+        ("test_callables.py::test_a_kind_of_class_method_is_a_class_method[{}-once]",),
+    ),
+    Mutant(
+        "a factory in a class becomes a method",
+        "_callables.py",
+        "not (isinstance(function, MethodType) or _is_partial(function))",
+        "not _is_partial(function)",
+        ("test_once.py::test_a_bound_method_is_a_factory[{}]",),
+    ),
+    Mutant(
+        "the search for what a call runs does not end",
+        "_callables.py",
+        "    for _ in range(sys.getrecursionlimit()):\n",
+        "    while True:\n",
+        ("test_callables.py::test_a_partial_of_itself_is_no_coroutine_function[{}]",),
+    ),
+    Mutant(
+        "a coroutine function behind a partial is not seen",
+        "_callables.py",
+        "            function = function.func\n",
+        "            return 0\n",
+        ("test_once.py::test_a_coroutine_function_in_disguise_is_still_one[{}-partial]",),
+    ),
+    Mutant(
+        "a mark that everything has makes a coroutine function",
+        "_callables.py",
+        "    return iscoroutinefunction(function)\n",
+        "    return iscoroutinefunction is not None\n",
+        ("test_once.py::test_a_mock_is_a_factory_like_any_other[{}]",),
+    ),
+    Mutant(
+        "an asynchronous generator function is taken",
+        "_callables.py",
+        "(_CO_GENERATOR | _CO_ASYNC_GENERATOR)",
+        "_CO_GENERATOR",
+        ("test_once.py::test_generator_functions_are_refused[{}]",),
+    ),
+    Mutant(
+        "a method behind a decorator that hides its parameters takes no instance",
+        "_callables.py",
+        "return bool(_code_flags(function) & _CO_VARARGS)",
+        "return False",
+        ("test_once.py::test_a_method_behind_a_decorator_that_hides_its_parameters_is_still_a_method[{}]",),
+    ),
+    Mutant(
+        "what is wrapped for ever is followed for ever",
+        "_callables.py",
+        " and len(seen) < sys.getrecursionlimit()",
+        "",
+        ("test_callables.py::test_what_says_that_it_wraps_for_ever_is_decorated[{}]",),
+    ),
+    Mutant(
+        "what wraps itself is followed for ever",
+        "_callables.py",
+        " and id(function) not in seen and len(seen) < sys.getrecursionlimit()",
+        "",
+        ("test_callables.py::test_what_wraps_itself_is_decorated[{}]",),
+    ),
+    Mutant(
+        "an argument that a partial gives is required",
+        "_callables.py",
+        "for name in positional[len(function.args) :] if name not in given",
+        "for name in positional if name not in given",
+        ("test_once.py::test_a_partial_requires_what_it_leaves_open",),
+    ),
+    Mutant(
+        "a keyword-only parameter with a default is required",
+        "_callables.py",
+        "[name for name in keywords if name not in keyword_defaults]",
+        "list(keywords)",
+        ("test_callables.py::test_a_parameter_with_a_default_is_not_required[{}]",),
+    ),
+    Mutant(
+        "the instance of a callable object's class is required",
+        "_callables.py",
+        "return positional[1:], keyword_only",
+        "return positional, keyword_only",
+        ("test_once.py::test_a_coroutine_function_in_disguise_is_still_one[{}-instance]",),
+    ),
+]
+
 ONCE = [
     Mutant(
         "a method has one value for all instances",
@@ -15,6 +160,13 @@ ONCE = [
         "return BoundOnce(self, instance)",
         "return BoundOnce(self, owner)",
         ("test_once.py::test_a_method_has_one_value_per_instance[{}]",),
+    ),
+    Mutant(
+        "the methods of equal instances are equal",
+        "_once.py",
+        "return self.__self__ is other.__self__ and",
+        "return self.__self__ == other.__self__ and",
+        ("test_once.py::test_bound_methods_of_equal_instances_are_not_equal[{}]",),
     ),
     Mutant(
         "a method keeps its values beside the function",
@@ -131,6 +283,13 @@ PROPERTY = [
         'own = {"_cell", "_definition", "_makes"}',
         'own = {"_definition", "_makes"}',
         ("test_property.py::test_a_copy_of_the_descriptor_has_values_of_its_own[{}-static-copy]",),
+    ),
+    Mutant(
+        "an async property that has not begun cannot be thrown into",
+        "_property.py",
+        "return self._begun().throw(*error)",
+        "return self._coroutine.throw(*error)",
+        ("test_property.py::test_what_is_thrown_into_an_async_property_before_it_has_begun_ends_it[{}]",),
     ),
     Mutant(
         "two properties share a slot unnoticed",
@@ -263,6 +422,20 @@ GLOBAL = [
         ("test_global.py::test_a_copy_and_a_pickle_are_the_real_objects[{}]",),
     ),
     Mutant(
+        "an interface is taken for one that lay where it lies",
+        "_proxy.py",
+        "if known is not None and known[0]() is interface:",
+        "if known is not None:",
+        ("test_global.py::test_an_interface_is_not_taken_for_one_that_lay_where_it_lies[{}]",),
+    ),
+    Mutant(
+        "what is known of an interface outlives it",
+        "_proxy.py",
+        "ref(interface, lambda _: _by_interface.pop(key, None))",
+        "ref(interface)",
+        ("test_global.py::test_an_interface_is_not_kept_alive[{}]",),
+    ),
+    Mutant(
         "an interface is kept alive",
         "_proxy.py",
         "_by_interface[key] = ref(interface, lambda _: _by_interface.pop(key, None)), proxy_class",
@@ -271,4 +444,4 @@ GLOBAL = [
     ),
 ]
 
-MUTANTS = [*ONCE, *PROPERTY, *GLOBAL]
+MUTANTS = [*IMPLEMENTATION, *CALLABLES, *ONCE, *PROPERTY, *GLOBAL]

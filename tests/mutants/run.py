@@ -44,6 +44,10 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 #: How many seconds the tests of one mutant may take.
 LIMIT = 60.0
 
+#: The same where waiting is the mistake. Tests that are not kept waiting take a second or two, and those that are have
+#: little patience (see `PATIENCE`): what goes on for longer does not end, not even on a slow machine.
+LIMIT_OF_WAITING = 20.0
+
 #: How often they are run before a mutant has survived: the moment that a race is about may be missed once.
 TRIES = 3
 
@@ -183,8 +187,9 @@ def rewrite(copy: Path, name: str, change: Callable[[str], str]) -> None:
 def verdict(folder: Path, implementation: str, mutant: Mutant) -> tuple[str, str]:
     """Return what became of a mutant, in a word, and what there is to say about it."""
     copy = make_mutant(folder, implementation, mutant)
+    limit = LIMIT_OF_WAITING if mutant.hangs else LIMIT
     for _ in range(TRIES):
-        status, output = run_tests(copy, implementation, list(mutant.tests), limit=LIMIT)
+        status, output = run_tests(copy, implementation, list(mutant.tests), limit=limit)
         if status != 0:
             break
     shutil.rmtree(copy.parent)

@@ -1,0 +1,286 @@
+"""Another thread's whole operation between any two bytecodes of one.
+
+One thread acts, and stops before one of its bytecodes until another thread has done all that it is to do: before the
+first, in a second run before the second, and so on. What came of it must obey the laws, and be among what a plain model
+of the place gives, whose steps are atomic. Those are few of all interleavings, which `test_interleavings.py` runs; but
+no race by luck: each is run every time, on every interpreter, and beside the native core too, for what of it is Python.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import itertools
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
+from types import FrameType, ModuleType
+from typing import Any
+
+import places
+import pytest
+from places import ACTIONS, OF_ATTRIBUTE, OF_CELL, OF_GLOBAL, OF_OVERRIDE, OF_VIEW, TOUCH_TWICE, scenarios_of
+from scenarios import Outcome, Place, Run, Scenario, model_outcomes
+from support import WATCHDOG
+
+#: PyPy has no events for opcodes; there, every line has to do.
+EVENT = "opcode" if hasattr(FrameType, "f_trace_opcodes") else "line"
+
+
+class Other:
+    """A thread that acts while the one that tells it to waits."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._told: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._done: SimpleQueue[None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while (action := self._told.get()) is not None:
+            action()
+            self._done.put(None)
+
+    def act(self, action: Callable[[], object]) -> bool:
+        """Let it act; return whether it has done so without waiting for this thread."""
+        self._told.put(action)
+        try:
+            self._done.get(timeout=self._patience)
+        except Empty:
+            faulthandler.dump_traceback()
+            return False
+        return True
+
+    def end(self) -> None:
+        self._told.put(None)
+        self._thread.join(WATCHDOG)
+
+
+def _act_between(run: Run, position: int, other: Other, files: tuple[str, ...]) -> bool:
+    """Act, and let the other act before the bytecode of that number; return whether there was one."""
+    seen = 0
+    has_come_back = True
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal seen, has_come_back
+        if not frame.f_code.co_filename.startswith(files):
+            return None
+        if EVENT == "opcode":
+            frame.f_trace_opcodes = True
+        if event == EVENT:
+            seen += 1
+            if seen == position:
+                sys.settrace(None)
+                has_come_back = other.act(lambda: run.work(1))
+        return trace
+
+    # Python 3.12 sends opcode events only if a frame has asked for them before tracing begins.
+    if EVENT == "opcode":
+        sys._getframe().f_trace_opcodes = True
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        run.work(0)
+    finally:
+        sys.settrace(before)
+    # Not where it happens, for there an action would catch it.
+    assert has_come_back, f"before bytecode {position}, a thread waits for another"
+    return seen >= position
+
+
+def outcomes_between(scenario: Scenario, gilonce: ModuleType, patience: float = WATCHDOG) -> Iterator[Outcome]:
+    """Give what comes of the other's acting before each bytecode; raise AssertionError if that is wrong."""
+    assert len(scenario.threads) == 2
+    files = (os.path.dirname(str(gilonce.__file__)) + os.sep, places.__file__, __file__)
+    expected = model_outcomes(scenario)
+    other = Other(patience)
+    try:
+        for position in itertools.count(1):
+            run = Run(scenario, gilonce)
+            if not _act_between(run, position, other, files):
+                break
+            outcome = run.check()
+            assert outcome in expected, f"before bytecode {position}: no order of the model's steps gives {outcome}"
+            yield outcome
+    finally:
+        other.end()
+    # The caller's own are some; who traces none has proved nothing.
+    assert position > 2
+
+
+def ordered(actions: list[str], *first: tuple[str, ...]) -> list[tuple[tuple[str, ...], ...]]:
+    """Return every choice of one action for each thread, and, for the thread that is stopped, of `first`."""
+    singles = [(action,) for action in actions]
+    return list(itertools.product([*singles, *first], singles))
+
+
+SCENARIOS = [
+    *scenarios_of("cell", ordered(OF_CELL, ("set", "take"), ("touch", "take"))),
+    *scenarios_of("once_function", ordered(OF_VIEW, ("set", "take"))),
+    *scenarios_of("once_method", ordered(OF_VIEW, ("set", "take"))),
+    *scenarios_of("once_class_method", ordered(OF_VIEW, ("set", "take"))),
+    *scenarios_of("class_without_values", ordered(OF_VIEW)),
+    *scenarios_of("property_in_dict", ordered(OF_ATTRIBUTE, ("write", "delete"))),
+    # Here, and with globals, no assignments: those are exact only where a check and the write after it are one step,
+    # that is between some bytecodes, with a GIL. See `places.WITH_GIL`.
+    *scenarios_of("property_in_slot", ordered(["touch", "fail"])),
+    *scenarios_of("property_of_class", ordered(["touch", "fail"])),
+    *scenarios_of("property_override", TOUCH_TWICE, OF_OVERRIDE),
+    *scenarios_of("method_override", TOUCH_TWICE, OF_OVERRIDE),
+    *scenarios_of("cell_per_process", ordered(OF_VIEW, ("set", "take"))),
+    *scenarios_of("method_with_kept_cell", ordered(OF_VIEW, ("set", "take"))),
+    *scenarios_of("class_with_kept_cell", ordered(OF_VIEW, ("set", "take"))),
+    # (Not `set`: what it rejects, and so gives back, is discarded there.)
+    *scenarios_of("method_with_guard", ordered(["touch", "fail", "get", "take"], ("touch", "take"))),
+    *scenarios_of("property_with_guard", ordered(OF_ATTRIBUTE, ("write", "delete"))),
+    *scenarios_of("reified_global", ordered(["touch", "fail"]), OF_GLOBAL),
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_another_thread_may_act_between_any_two_bytecodes(gilonce: ModuleType, scenario: Scenario) -> None:
+    """Laws 1, 3 and 4, and that no thread waits, wherever another comes in; and what comes of it is what may come."""
+    for worker in range(2):
+        Run(scenario, gilonce).work(worker)  # does what is done once in a process
+    outcomes = set(outcomes_between(scenario, gilonce))
+    print(f"{scenario.name}: {len(outcomes)} outcomes of {len(model_outcomes(scenario))}")
+
+
+# Cells that are wrong, each in one way. They are found out at the same places.
+
+
+class Broken:
+    """What the broken cells have in common: all but the mistake is right."""
+
+    def __init__(self, discard: Any) -> None:
+        self._values: dict[str, Any] = {}
+        self._discard = discard
+        self._lock = threading.Lock()
+
+    def get(self) -> Any:
+        return self._values.get("value")
+
+    def get_or_init(self, initializer: Any) -> Any:
+        if self.get() is not None:
+            return self.get()
+        value = initializer()
+        published = self._values.setdefault("value", value)
+        if published is not value:
+            self._discard(value)
+        return published
+
+    def take(self) -> Any:
+        return self._values.pop("value", None)
+
+
+class ChecksThenSets(Broken):
+    def get_or_init(self, initializer: Any) -> Any:
+        if "value" not in self._values:
+            self._values["value"] = initializer()
+        return self._values["value"]
+
+
+class LastWriteWins(Broken):
+    def get_or_init(self, initializer: Any) -> Any:
+        value = self.get()
+        if value is None:
+            value = self._values["value"] = initializer()
+        return value
+
+
+class ChecksAgainThenSets(Broken):
+    def get_or_init(self, initializer: Any) -> Any:
+        value = self.get() or initializer()
+        published = self.get() or value
+        self._values["value"] = published
+        if published is not value:
+            self._discard(value)
+        return published
+
+
+class Locks(Broken):
+    def get_or_init(self, initializer: Any) -> Any:
+        with self._lock:
+            return super().get_or_init(initializer)
+
+
+class DropsTheLoser(Broken):
+    def get_or_init(self, initializer: Any) -> Any:
+        if self.get() is not None:
+            return self.get()
+        value = initializer()
+        return self._values.setdefault("value", value)
+
+
+class DiscardsTheWinner(Broken):
+    def get_or_init(self, initializer: Any) -> Any:
+        if self.get() is not None:
+            return self.get()
+        value = initializer()
+        published = self._values.setdefault("value", value)
+        if published is not value:
+            self._discard(published)
+        return published
+
+
+class KeepsTheError(Broken):
+    def get_or_init(self, initializer: Any) -> Any:
+        try:
+            value = super().get_or_init(initializer)
+        except Exception as error:
+            value = self._values.setdefault("value", error)
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+
+class LooksThenReads(Broken):
+    def get(self) -> Any:
+        if "value" not in self._values:
+            return None
+        return self._values["value"]
+
+
+class LooksThenRemoves(Broken):
+    def take(self) -> Any:
+        value = self._values.get("value")
+        self._values.pop("value", None)
+        return value
+
+
+class SetsInTwoSteps(Broken):
+    def set(self, value: Any) -> None:
+        if self.get() is None:
+            self._values["value"] = value
+
+
+TOUCH, TAKE = ("touch",), ("take",)
+
+
+@pytest.mark.parametrize(
+    ("broken", "threads", "fault"),
+    [
+        (ChecksThenSets, (TOUCH, TOUCH), "law [14]"),
+        (LastWriteWins, (TOUCH, TOUCH), "law 1"),
+        (ChecksAgainThenSets, (TOUCH, TOUCH), "law 1"),
+        (Locks, (TOUCH, TOUCH), "a thread waits for another"),
+        (DropsTheLoser, (TOUCH, TOUCH), "law 4"),
+        (DiscardsTheWinner, (TOUCH, TOUCH), "law 4"),
+        (KeepsTheError, (("fail",), TOUCH), "law 3"),
+        (LooksThenReads, (("touch", "get"), TAKE), "get in 0.1 raised KeyError"),
+        (LooksThenRemoves, (("touch", "take"), TAKE), "law 1"),
+        (SetsInTwoSteps, (("set",), ("set",)), "no order of the model's steps"),
+    ],
+)
+def test_a_broken_cell_is_found_out(gilonce: ModuleType, broken: type[Any], threads: Any, fault: str) -> None:
+    """What cannot fail shows nothing. (No mistake is within a line, where PyPy would not see it.)"""
+
+    def build(_: Any, initializer: Any, discard: Any) -> Place:
+        it = broken(discard)
+        return Place(lambda: it.get_or_init(initializer), it.get, lambda: it)
+
+    scenario = Scenario(broken.__name__, build, threads, ACTIONS)
+    with pytest.raises(AssertionError, match=fault):
+        list(outcomes_between(scenario, gilonce, patience=0.5))
