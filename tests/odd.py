@@ -38,6 +38,8 @@ class OddEscape(Odd, BaseException):
     pass
 
 
+ERRORS = (OddError, OddAttributeError, OddTypeError, OddEscape)
+
 ODD: dict[str, Callable[[], Any]] = {}
 AROUND: dict[str, Callable[[Any], Any]] = {}
 
@@ -67,7 +69,12 @@ def a_class(**namespace: Any) -> Any:
 for _name, _value in {
     "None": None,
     "a number": 7,
+    "zero": 0,
+    "a negative number": -1.0,
+    "a huge number": 10**400,
+    "infinite": float("inf"),
     "not a number": float("nan"),
+    "true": True,
     "Ellipsis": ...,
     "NotImplemented": NotImplemented,
     "no identifier": "not an identifier!",
@@ -90,10 +97,10 @@ for _name, _value in {
 }.items():
     ODD[_name] = lambda value=_value: value  # type: ignore[misc]
 
-for _error in (OddError, OddAttributeError, OddTypeError, OddEscape, StopIteration, GeneratorExit, MemoryError):
+for _error in (*ERRORS, StopIteration, GeneratorExit, MemoryError):
     # The last three are Python's own, hence not marked; each use must let them through, or say what else.
     ODD[f"raises {_error.__name__}"] = lambda error=_error: raising(error)  # type: ignore[misc]
-for _error in (OddError, OddAttributeError, OddTypeError, OddEscape):
+for _error in ERRORS:
     ODD[f"{_error.__name__} for every attribute"] = lambda error=_error: a_class(__getattr__=raising(error))()  # type: ignore[misc]
 SPECIAL_METHODS = """
     __eq__ __hash__ __bool__ __len__ __repr__ __str__ __format__ __iter__ __get__ __class__ __set_name__ __dir__
@@ -128,7 +135,17 @@ for _attribute in ATTRIBUTES:
         if _attribute == "__module__" and isinstance(_value, BaseException):
             continue
         ODD[f"{_attribute}: {_value!r}"] = lambda name=_attribute, value=_value: with_attribute(name, value)  # type: ignore[misc]
-for _kind in (types.FunctionType, types.MethodType, functools.partial, type, classmethod, staticmethod, property, str):
+for _kind in (
+    types.FunctionType,
+    types.MethodType,
+    functools.partial,
+    type,
+    classmethod,
+    staticmethod,
+    property,
+    str,
+    float,
+):
     ODD[f"passes for a {_kind.__name__}"] = lambda kind=_kind: a_class(__class__=kind)()  # type: ignore[misc]
     ODD[f"a mock of a {_kind.__name__}"] = lambda kind=_kind: mock.MagicMock(spec=kind, return_value="a value")  # type: ignore[misc]
 
@@ -182,6 +199,17 @@ def a_mock_function() -> Any:
 def a_str_of_its_own() -> Any:
     hostile = {"__eq__": raising(OddError), "__hash__": raising(OddError), "__str__": raising(OddError)}
     return type("Text", (str,), hostile)("_x")
+
+
+@odd
+def a_float_of_its_own() -> Any:
+    names = ("__ge__", "__lt__", "__gt__", "__sub__", "__rsub__", "__float__", "__bool__")
+    return type("Number", (float,), {name: raising(OddError) for name in names})(0.0)
+
+
+@odd
+def a_float_that_cannot_be_subtracted_from() -> Any:
+    return type("Number", (float,), {"__sub__": raising(OddError)})(0.0)
 
 
 @odd

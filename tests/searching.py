@@ -40,6 +40,7 @@ def packages() -> dict[str, Any]:
     for implementation in IMPLEMENTATIONS:
         with activate(implementation) as package:
             # Imports what they need, while it is the one that is found.
+            assert package.Cell, package.DeadlockError
             for cell in (None, package.OnceLock, package.ThreadOnceCell, package.ProcessOnceCell):
                 package.lazy_global(object, cell=cell)
                 owner = type("Owner", (), {"method": package.once(cell=cell)(lambda self: None)})

@@ -24,13 +24,19 @@ KINDS = ["cell", "once_function", "once_method", "property_in_dict", "property_i
 #: What takes a first touch per bytecode: a test is not to take on too many surfaces of them.
 LONG = ["interrupt", "signal_handler_at_every_bytecode"]
 
-#: What takes several threads per bytecode, too: two surfaces have to do.
+#: What takes several threads per bytecode, or an event loop, too: two surfaces have to do.
 LONGEST = {
     "interrupt_who_is_waited_for": ["cell", "once_method"],
     "interrupt_who_waits": ["cell", "once_method"],
+    "interrupt_of_a_task": ["async_cell", "async_property"],
+    "interrupt_of_a_task_that_waits": ["async_cell"],
 }
-#: The two places where attempts are entered: the cell, and the definition.
-LOCKS_OF_LONG = ["lock_cell", "lock_once_method"]
+#: By the form that they have: the two places where attempts are entered, which are the cell and the definition; and
+#: what there is that is asynchronous.
+LOCKS_OF_LONG = {
+    "make": ["lock_cell", "lock_once_method"],
+    "make_async": ["lock_async_cell", "lock_once_async_function"],
+}
 
 
 #: What a scenario comes to with `OnceLock`: "ok", where it is not one of these.
@@ -88,8 +94,10 @@ def lock_cases() -> Iterator[Any]:
         # At the process's end, one tells as much as all, which would take a process each.
         tools = LOCKS[:1] if scenario.is_alone else LOCKS
         if name in LONG or name in LONGEST:
-            tools = LOCKS_OF_LONG
-        yield pytest.param(name, tools, id=name)
+            tools = LOCKS_OF_LONG[scenario.form]
+        # With these, there is nothing to discard.
+        if any(TOOLS[tool].has(scenario.form) for tool in tools):
+            yield pytest.param(name, tools, id=name)
 
 
 @pytest.mark.parametrize(("name", "tools"), list(lock_cases()))
@@ -118,6 +126,7 @@ CAUGHT = {
     "interrupt_in_c_waiting": ("naive_flag", "wrong"),
     "timer": ("naive_flag", "wrong"),
     "cancellation": ("naive_cache", "wrong"),
+    "cancellation_while_discarding": ("naive_cache", "wrong"),
 }
 
 

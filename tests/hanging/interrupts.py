@@ -43,37 +43,44 @@ from .tools import Tool, Touch
 EVENT = "opcode" if hasattr(FrameType, "f_trace_opcodes") else "line"
 
 
-def interrupted(touch: Touch, position: int, interrupt: Callable[[], object]) -> tuple[Any, int]:
-    """Touch, and call `interrupt` before the bytecode of that number; return the outcome and how many were seen."""
-    seen = 0
+class Interruption:
+    """Calls `interrupt` before the bytecode of that number; they are counted through all that is run in it."""
 
-    def trace(frame: FrameType, event: str, argument: object) -> Any:
-        nonlocal seen
+    def __init__(self, position: int, interrupt: Callable[[], object]) -> None:
+        self.seen = 0
+        self._position = position
+        self._interrupt = interrupt
+
+    def _trace(self, frame: FrameType, event: str, argument: object) -> Any:
         if EVENT == "opcode":
             frame.f_trace_opcodes = True
         if event == EVENT:
-            seen += 1
-            if seen == position:
-                interrupt()
-        return trace
+            self.seen += 1
+            if self.seen == self._position:
+                self._interrupt()
+        return self._trace
 
-    # Python 3.12 sends opcode events only if a frame has asked for them before tracing begins.
-    if EVENT == "opcode":
-        sys._getframe().f_trace_opcodes = True
-    # What finalizers raise is lost, so none are to run meanwhile.
-    gc.disable()
-    sys.settrace(trace)
-    try:
-        outcome: Any = touch()
-    except BaseException as error:
-        outcome = error
-    finally:
-        sys.settrace(None)
-        gc.enable()
-    return outcome, seen
+    def run(self, action: Callable[[], Any]) -> Any:
+        # Python 3.12 sends opcode events only if a frame has asked for them before tracing begins.
+        if EVENT == "opcode":
+            sys._getframe().f_trace_opcodes = True
+        # What finalizers raise is lost, so none are to run meanwhile.
+        gc.disable()
+        sys.settrace(self._trace)
+        try:
+            return action()
+        finally:
+            sys.settrace(None)
+            gc.enable()
 
 
-def _raise_keyboard_interrupt() -> None:
+def interrupted(touch: Touch, position: int, interrupt: Callable[[], object]) -> tuple[Any, int]:
+    """Touch, and call `interrupt` before the bytecode of that number; return the outcome and how many were seen."""
+    interruption = Interruption(position, interrupt)
+    return outcome_of(functools.partial(interruption.run, touch)), interruption.seen
+
+
+def raise_keyboard_interrupt() -> None:
     raise KeyboardInterrupt
 
 
@@ -97,7 +104,7 @@ class Remains:
 
 
 @contextlib.contextmanager
-def _unraisable() -> Iterator[list[type]]:
+def unraisable() -> Iterator[list[type]]:
     """Give a list to which the types are added of what raises and can raise to nobody."""
     sources: list[type] = []
     before, sys.unraisablehook = sys.unraisablehook, lambda report: sources.append(type(report.object))
@@ -107,7 +114,7 @@ def _unraisable() -> Iterator[list[type]]:
         sys.unraisablehook = before
 
 
-def _check_after(tool: Tool, touch: Touch, others: list[Any], initializer: First) -> Value:
+def check_after(tool: Tool, touch: Touch, others: list[Any], initializer: First) -> Value:
     """See that those who were not interrupted have the value, and so has whoever comes now; return it."""
     elsewhere: Value
     (elsewhere,) = together(touch)
@@ -133,15 +140,15 @@ def interrupt(tool: Tool) -> None:
         touch = tool.make(initializer)
         # In a thread, because the bytecodes at the end of an `except` cannot fail of themselves: who is interrupted
         # at one of them leaves the exception that it was handling as the one that its thread is handling.
-        with _unraisable() as sources:
-            ((outcome, seen),) = together(functools.partial(interrupted, touch, position, _raise_keyboard_interrupt))
+        with unraisable() as sources:
+            ((outcome, seen),) = together(functools.partial(interrupted, touch, position, raise_keyboard_interrupt))
         if seen < position:
             break
         # Up to Python 3.12, to drop a generator runs bytecodes in it. What is raised at these nobody can be given.
         if type(outcome) is not KeyboardInterrupt and sources != [types.GeneratorType]:
             raise WrongError(f"at bytecode {position}, it was lost, and the outcome is {outcome!r}")
         outcome = None
-        remains.add(_check_after(tool, touch, [], initializer))
+        remains.add(check_after(tool, touch, [], initializer))
     # The caller's own are some; who traces none has proved nothing.
     assert position > 4
     del touch, initializer, outcome
@@ -158,7 +165,7 @@ def _untraced(action: Callable[[], object]) -> None:
         sys.settrace(trace)
 
 
-def _let_wait(tool: Tool, others: list[start]) -> None:
+def let_wait(tool: Tool, others: list[start]) -> None:
     """Let the others touch the value: until they have ended or wait, as far as the tool tells that, or a little while.
 
     Nothing is wrong if one is not so far yet; it is then tried at another moment. (Not with `settle`: on Python 3.11 to
@@ -187,7 +194,7 @@ def interrupt_who_is_waited_for(tool: Tool) -> None:
 
         def inside(entered: threading.Event = entered, others: list[start] = others) -> None:
             entered.set()
-            _let_wait(tool, others)
+            let_wait(tool, others)
 
         initializer = First(functools.partial(_untraced, inside))
         touch = tool.make(initializer)
@@ -197,10 +204,10 @@ def interrupt_who_is_waited_for(tool: Tool) -> None:
             return touch()
 
         others += [start(when_entered), start(when_entered)]
-        ((outcome, seen),) = together(functools.partial(interrupted, touch, position, _raise_keyboard_interrupt))
+        ((outcome, seen),) = together(functools.partial(interrupted, touch, position, raise_keyboard_interrupt))
         entered.set()
         got = [other() for other in others]
-        _check_after(tool, touch, got, initializer)
+        check_after(tool, touch, got, initializer)
         if seen < position:
             break
         if type(outcome) is not KeyboardInterrupt:
@@ -226,19 +233,19 @@ def interrupt_who_waits(tool: Tool) -> None:
             entered.set()
             both_there.wait()
             # For as long as this one stays, they wait, if they do; where they do not, they end.
-            _let_wait(tool, others)
+            let_wait(tool, others)
 
         initializer = First(inside)
         touch = tool.make(initializer)
         leader = start(touch)
         entered.wait()
         others += [
-            start(functools.partial(interrupted, touch, position, _raise_keyboard_interrupt)),
+            start(functools.partial(interrupted, touch, position, raise_keyboard_interrupt)),
             start(touch),
         ]
         both_there.set()
         outcome, seen = others[0]()
-        _check_after(tool, touch, [leader(), others[1]()], initializer)
+        check_after(tool, touch, [leader(), others[1]()], initializer)
         if seen < position:
             break
         if type(outcome) is not KeyboardInterrupt:
@@ -345,6 +352,6 @@ def timer(tool: Tool) -> None:
             except KeyboardInterrupt:
                 interruptions += 1
             signal.setitimer(signal.ITIMER_REAL, 0)
-            remains.add(_check_after(tool, touch, [], initializer))
+            remains.add(check_after(tool, touch, [], initializer))
     del touch, initializer
     remains.check()

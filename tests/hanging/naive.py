@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from .tools import AsyncInitializer, AsyncTouch, Initializer, Tool, Touch, add
+from .tools import AsyncDiscard, AsyncInitializer, AsyncTouch, Initializer, Tool, Touch, add
 
 
 class _Locked:
@@ -83,6 +84,23 @@ def _future_async(initializer: AsyncInitializer) -> AsyncTouch:
     return touch
 
 
+def _discards_at_any_price(initializer: AsyncInitializer, discard: AsyncDiscard) -> AsyncTouch:
+    """Whatever befalls the one that discards: so it cannot be cancelled."""
+    values: list[Any] = []
+
+    async def touch() -> Any:
+        if not values:
+            value = await initializer()
+            if not values:
+                values.append(value)
+            else:
+                with contextlib.suppress(BaseException):
+                    await discard(value)
+        return values[0]
+
+    return touch
+
+
 def _in_a_thread(initializer: Initializer) -> Touch:
     """A thread computes; all wait for it, and so does the interpreter's end."""
     values: list[Any] = []
@@ -119,7 +137,7 @@ def _ends_the_process(initializer: Initializer) -> Touch:
 
 NAIVE = [
     add(Tool("naive_lock", _Locked, _locked_each, _locked_async)),
-    add(Tool("naive_cache", _cached, make_async=_future_async)),
+    add(Tool("naive_cache", _cached, make_async=_future_async, make_discarding=_discards_at_any_price)),
     add(Tool("naive_thread", _in_a_thread)),
     add(Tool("naive_flag", _half_done)),
     add(Tool("naive_exit", _ends_the_process)),

@@ -1,4 +1,4 @@
-"""Tasks of event loops: what is cancelled, what needs each other, and loops in two threads."""
+"""Tasks of event loops: what is cancelled or interrupted, what needs each other, and loops in two threads."""
 
 from __future__ import annotations
 
@@ -7,11 +7,24 @@ import functools
 import itertools
 import threading
 import types
+import warnings
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
-from .scenario import Value, WrongError, expect_one, go_on, scenario, together
-from .tools import Tool
+from .interrupts import Interruption, Remains, check_after, let_wait, raise_keyboard_interrupt, unraisable
+from .scenario import (
+    First,
+    Value,
+    WrongError,
+    check_under_way,
+    expect_one,
+    go_on,
+    outcome_of,
+    scenario,
+    start,
+    together,
+)
+from .tools import AsyncTouch, Tool, Touch
 
 
 @types.coroutine
@@ -72,6 +85,182 @@ def cancellation(tool: Tool) -> None:
             go_on()
             if not asyncio.run(_cancel_one(tool, 3, cancelled, suspension)):
                 break
+
+
+async def _cancel_who_discards(tool: Tool, tasks: int, cancelled: int, suspension: int) -> bool:
+    """As `_cancel_one`, where those who lose have to wait until their value is discarded."""
+    suspensions = 0
+    made: list[Value] = []
+    begun: list[Value] = []
+    done: list[Value] = []
+
+    async def initializer() -> Value:
+        await asyncio.sleep(0)
+        made.append(Value())
+        return made[-1]
+
+    async def discard(value: Value) -> None:
+        begun.append(value)
+        for _ in range(2):
+            await asyncio.sleep(0)
+        done.append(value)
+
+    def cancel() -> None:
+        nonlocal suspensions
+        suspensions += 1
+        if suspensions == suspension:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+
+    async def work(index: int) -> Any:
+        return await _watched(touch(), cancel if index == cancelled else int)
+
+    touch = tool.make_discarding(initializer, discard)
+    got = await asyncio.gather(*map(work, range(tasks)), return_exceptions=True)
+    got.append(await touch())
+    is_cancelled = suspensions >= suspension
+    if is_cancelled and not isinstance(got.pop(cancelled), asyncio.CancelledError):
+        raise WrongError(f"task {cancelled}, cancelled at suspension {suspension}, went on")
+    expect_one(got)
+    losers = [value for value in made if value is not got[0]]
+    if begun != losers or len(losers) - len(done) != (is_cancelled and suspension > 1):
+        raise WrongError(f"of {len(losers)} that lost, {len(begun)} began to be discarded, and {len(done)} were")
+    return is_cancelled
+
+
+@scenario(form="make_discarding")
+def cancellation_while_discarding(tool: Tool) -> None:
+    """The cancellation of one of three tasks, at every `await`, where a value that lost is discarded by an `async def`.
+
+    Wrong, too: as before; or a value that lost is not discarded, or another one is.
+    """
+    for cancelled in range(3):
+        for suspension in itertools.count(1):
+            go_on()
+            if not asyncio.run(_cancel_who_discards(tool, 3, cancelled, suspension)):
+                break
+        # The first one wins, and has but its own initializer to await; the others get as far as to their `discard`.
+        assert suspension == (2 if cancelled == 0 else 4)
+
+
+@types.coroutine
+def _interrupted(touch: AsyncTouch, interruption: Interruption) -> Generator[Any, Any, Any]:
+    """Touch and await, with that interruption; the event loop's own bytecodes do not count."""
+    inner: Any = interruption.run(lambda: touch().__await__())
+    resume = functools.partial(inner.send, None)
+    while True:
+        try:
+            suspended = interruption.run(resume)
+        except StopIteration as stop:
+            return stop.value
+        try:
+            resume = functools.partial(inner.send, (yield suspended))
+        except BaseException as error:
+            resume = functools.partial(inner.throw, error)
+
+
+def _prepare(tool: Tool) -> None:
+    """Import what is imported late."""
+    _in_a_loop(tool.make_async(_async(Value)))()
+    # Who is interrupted between the call and the `await` leaves a coroutine that was never awaited.
+    warnings.simplefilter("ignore", RuntimeWarning)
+
+
+def _in_a_loop(touch: AsyncTouch) -> Touch:
+    """Return what touches in an event loop of its own."""
+
+    async def work() -> Any:
+        return await touch()
+
+    return lambda: asyncio.run(work())
+
+
+def _interrupt_in_a_loop(touch: AsyncTouch, position: int) -> tuple[Any, int]:
+    """As `interrupted`, in an event loop of its own."""
+    interruption = Interruption(position, raise_keyboard_interrupt)
+
+    async def work() -> Any:
+        return await _interrupted(touch, interruption)
+
+    return outcome_of(lambda: asyncio.run(work())), interruption.seen
+
+
+@scenario(form="make_async")
+def interrupt_of_a_task(tool: Tool) -> None:
+    """`KeyboardInterrupt` at every bytecode of a task's first touch of an asynchronous value.
+
+    Wrong, too: as for `KeyboardInterrupt` at every bytecode of a thread's.
+    """
+    _prepare(tool)
+    remains = Remains()
+    for position in itertools.count(1):
+        go_on()
+        initializer = First(int)
+        touch = tool.make_async(_async(initializer))
+        with unraisable() as sources:
+            ((outcome, seen),) = together(functools.partial(_interrupt_in_a_loop, touch, position))
+        # At once, for who comes now might be kept waiting.
+        check_under_way(tool)
+        if seen < position:
+            break
+        _expect_interrupt(outcome, position, sources)
+        outcome = None
+        remains.add(check_after(tool, _in_a_loop(touch), [], initializer))
+    assert position > 4
+    del touch, initializer, outcome
+    remains.check()
+
+
+def _expect_interrupt(outcome: Any, position: int, sources: list[type]) -> None:
+    # What is raised where a coroutine is dropped, or in a weak reference's callback, as asyncio's sets of tasks have
+    # them, nobody can be given.
+    if type(outcome) is not KeyboardInterrupt and not sources:
+        raise WrongError(f"at bytecode {position}, it was lost, and the outcome is {outcome!r}")
+
+
+def _async(initializer: Callable[[], Value]) -> Callable[[], Awaitable[Value]]:
+    async def make() -> Value:
+        await asyncio.sleep(0)
+        return initializer()
+
+    return make
+
+
+@scenario(form="make_async")
+def interrupt_of_a_task_that_waits(tool: Tool) -> None:
+    """`KeyboardInterrupt` at every bytecode of a task's touch that waits for another event loop's, as a third one does.
+
+    Wrong, too: as before.
+    """
+    _prepare(tool)
+    for position in itertools.count(1):
+        go_on()
+        entered, both_there = threading.Event(), threading.Event()
+        others: list[start] = []
+
+        def inside(
+            entered: threading.Event = entered, both_there: threading.Event = both_there, others: list[start] = others
+        ) -> None:
+            entered.set()
+            both_there.wait()
+            let_wait(tool, others)
+
+        initializer = First(inside)
+        touch = tool.make_async(_async(initializer))
+        leader = start(_in_a_loop(touch))
+        entered.wait()
+        others += [start(functools.partial(_interrupt_in_a_loop, touch, position)), start(_in_a_loop(touch))]
+        with unraisable() as sources:
+            both_there.set()
+            outcome, seen = others[0]()
+            got = [leader(), others[1]()]
+        check_under_way(tool)
+        check_after(tool, _in_a_loop(touch), got, initializer)
+        if seen < position:
+            break
+        _expect_interrupt(outcome, position, sources)
+    assert position > 1
 
 
 @scenario(form="make_async")

@@ -15,6 +15,7 @@ Touch = Callable[[], Any]
 Initializer = Callable[[], Any]
 AsyncInitializer = Callable[[], Awaitable[Any]]
 AsyncTouch = Callable[[], Awaitable[Any]]
+AsyncDiscard = Callable[[Any], Awaitable[None]]
 
 
 def lacks(*arguments: object) -> Any:
@@ -23,7 +24,7 @@ def lacks(*arguments: object) -> Any:
 
 
 class Tool(NamedTuple):
-    """A way to lazy values, in up to three forms.
+    """A way to lazy values, in up to four forms.
 
     Parameters:
         make: given an initializer, returns what gets the one value.
@@ -31,6 +32,8 @@ class Tool(NamedTuple):
             the same class and returns what gets that instance's value.
         make_async: given an async initializer, returns a function whose results, each
             awaited once, give the one value.
+        make_discarding: the same, given also an async function that values are given to which
+            are nobody's.
         package: what must be there to be imported.
         distribution: what it is called where it is installed from.
         tells: the names of the errors that it promises instead of a wait which would never end.
@@ -41,6 +44,7 @@ class Tool(NamedTuple):
     make: Callable[[Initializer], Touch] = lacks
     make_each: Callable[[Initializer], Callable[[], Touch]] = lacks
     make_async: Callable[[AsyncInitializer], AsyncTouch] = lacks
+    make_discarding: Callable[[AsyncInitializer, AsyncDiscard], AsyncTouch] = lacks
     package: str = ""
     distribution: str = ""
     tells: tuple[str, ...] = ()
@@ -151,17 +155,17 @@ def _each_slot(initializer: Initializer) -> Callable[[], Touch]:
     return lambda: functools.partial(getattr, Owner(), "attribute")
 
 
-def _async_cell(initializer: AsyncInitializer) -> AsyncTouch:
+def _async_cell(initializer: AsyncInitializer, discard: AsyncDiscard | None = None) -> AsyncTouch:
     import gilonce
 
-    cell = gilonce.GILOnceCell[Any]()
+    cell = gilonce.GILOnceCell[Any](discard=discard)
     return lambda: cell.aget_or_init(initializer)
 
 
-def _async_function(initializer: AsyncInitializer) -> AsyncTouch:
+def _async_function(initializer: AsyncInitializer, discard: AsyncDiscard | None = None) -> AsyncTouch:
     import gilonce
 
-    @gilonce.once
+    @gilonce.once(discard=discard)
     async def function() -> Any:
         return await initializer()
 
@@ -169,11 +173,11 @@ def _async_function(initializer: AsyncInitializer) -> AsyncTouch:
     return touch
 
 
-def _async_method(initializer: AsyncInitializer) -> AsyncTouch:
+def _async_method(initializer: AsyncInitializer, discard: AsyncDiscard | None = None) -> AsyncTouch:
     import gilonce
 
     class Owner:
-        @gilonce.once
+        @gilonce.once(discard=discard)
         async def method(self) -> Any:
             return await initializer()
 
@@ -181,24 +185,24 @@ def _async_method(initializer: AsyncInitializer) -> AsyncTouch:
     return touch
 
 
-def _async_property(initializer: AsyncInitializer) -> AsyncTouch:
+def _async_property(initializer: AsyncInitializer, discard: AsyncDiscard | None = None) -> AsyncTouch:
     import gilonce
 
     class Owner:
-        @gilonce.once_property
+        @gilonce.once_property(discard=discard)
         async def attribute(self) -> Any:
             return await initializer()
 
     return functools.partial(getattr, Owner(), "attribute")
 
 
-def _async_slot(initializer: AsyncInitializer) -> AsyncTouch:
+def _async_slot(initializer: AsyncInitializer, discard: AsyncDiscard | None = None) -> AsyncTouch:
     import gilonce
 
     class Owner:
         __slots__ = ("_attribute",)
 
-        @gilonce.once_property(slot="_attribute")
+        @gilonce.once_property(slot="_attribute", discard=discard)
         async def attribute(self) -> Any:
             return await initializer()
 
@@ -226,7 +230,7 @@ _ASYNC = {
 
 #: gilonce's own; which implementation serves is the process's affair.
 GILONCE = [
-    add(Tool(name, _MAKE.get(name, lacks), _EACH.get(name, lacks), _ASYNC.get(name, lacks)))
+    add(Tool(name, _MAKE.get(name, lacks), _EACH.get(name, lacks), _ASYNC.get(name, lacks), _ASYNC.get(name, lacks)))
     for name in dict.fromkeys([*_MAKE, *_ASYNC])
 ]
 

@@ -24,6 +24,7 @@ CANCELLED = TASKS + "a_leader_that_is_cancelled_or_fails_passes_the_work_on[{}-c
 COPIES = CHOSEN + "copies_of_an_instance_share_nothing_with_it[{}-%s]"
 CANNOT_WAIT = "test_callables.py::test_a_partial_that_initializes_is_described_to_those_who_cannot_wait_for_it[{}]"
 REFUSED = CHOSEN + "what_makes_no_cell_is_refused[{}-once]"
+INTERRUPTED = "test_hangs.py::test_a_lock_goes_on_or_tells[{}-%s]"
 EXPLORED = "test_interleavings_waiting.py::test_every_interleaving_gives_what_the_model_gives_and_nobody_is_stuck[%s]"
 
 #: `OnceLock`: `_lock.py` and `_waits.py`.
@@ -80,6 +81,20 @@ LOCKS = [
         "            await self._await",
         (CANCELLED,),
         hangs=True,
+    ),
+    Mutant(
+        "a leader among tasks that is interrupted where its attempt ends keeps it",
+        "_lock.py",
+        "            finally:\n                mine.end()\n            await self._await",
+        "            finally:\n                pass\n            await self._await",
+        (INTERRUPTED % "interrupt_of_a_task",),
+    ),
+    Mutant(
+        "a task that is interrupted where its wait ends stays entered",
+        "_lock.py",
+        "            finally:\n                wait.leave()\n        finally:\n            wait.leave()\n",
+        "            finally:\n                wait.leave()\n        finally:\n            pass\n",
+        (INTERRUPTED % "interrupt_of_a_task_that_waits",),
     ),
     Mutant(
         "those who wait are not woken",

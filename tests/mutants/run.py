@@ -1,4 +1,4 @@
-"""Would the tests notice? `python tests/mutants/run.py [NAME ...] [--jobs N] [--list]`.
+"""Would the tests notice? `python tests/mutants/run.py [NAME ...] [--needs WHAT] [--require] [--jobs N] [--list]`.
 
 Breaks the code on purpose, one mistake at a time, and runs the tests that are to notice it: those in
 `python_*.py` on the Python implementation, those in `c_*.py` on the native core, compiled with the mistake in
@@ -10,7 +10,9 @@ such a copy without a mistake, and must pass.
 A mutant is killed if a test fails. One that cannot be compiled or imported, or for which tests are not found
 or cannot be set up, is an error: that kind of noise says nothing of the tests. A crash of the interpreter is
 a kill, and so, where waiting is the mistake, is a run without an end; the report tells them apart.
-The exit status is 1 unless every mutant that could be run here was killed.
+The exit status is 1 unless every mutant that could be run here was killed. With `--require` it is 1, too, if one
+could not be run for want of something that can be had, such as frontrun. One that needs another build of Python is
+run there, as with `--needs "a build without a GIL"`, which runs no others.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ import python_cell
 import python_cells
 import python_places
 import python_surfaces
-from mutant import CONDITIONS, Mutant
+from mutant import CONDITIONS, GIL, NO_GIL, Mutant
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -47,6 +49,9 @@ LIMIT = 60.0
 #: The same where waiting is the mistake. Tests that are not kept waiting take a second or two, and those that are have
 #: little patience (see `PATIENCE`): what goes on for longer does not end, not even on a slow machine.
 LIMIT_OF_WAITING = 20.0
+
+#: How many seconds the tests of all may take together, where nothing is wrong.
+ORIGINAL_LIMIT = 900.0
 
 #: How often they are run before a mutant has survived: the moment that a race is about may be missed once.
 TRIES = 3
@@ -111,11 +116,15 @@ def check_import(copy: Path, implementation: str) -> None:
         raise BrokenError(f"what is imported is not the copy:\n{done.stdout}{done.stderr}")
 
 
-def run_tests(copy: Path, implementation: str, tests: list[str], *, limit: float | None) -> tuple[int | None, str]:
+def run_tests(
+    copy: Path, implementation: str, tests: list[str], *, limit: float, has_watchdog: bool = False
+) -> tuple[int | None, str]:
     """Run the tests in `copy`, up to the first that fails; return pytest's exit status (None: it hangs) and output."""
     ids = [f"tests/{test.format(implementation)}" for test in tests]
-    # pytest's own watchdog ends with the exit status of a failed test.
-    options = ["-q", "-x", "-p", "no:cacheprovider", "-o", "faulthandler_timeout=0", "--tb=short"]
+    options = ["-q", "-x", "-p", "no:cacheprovider", "--tb=short"]
+    if not has_watchdog:
+        # pytest's own watchdog ends with the exit status of a failed test.
+        options += ["-o", "faulthandler_timeout=0"]
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "pytest", *options, *ids],
@@ -232,16 +241,20 @@ def check_originals(folder: Path, chosen: list[tuple[str, Mutant]]) -> bool:
         except BrokenError as error:
             print(f"{implementation}: without a mistake, {error}")
             return False
-        status, output = run_tests(copy, implementation, list(tests), limit=None)
+        status, output = run_tests(copy, implementation, list(tests), limit=ORIGINAL_LIMIT, has_watchdog=True)
         if status != 0:
-            print(f"{implementation}: without a mistake, the tests do not pass:\n{output}")
+            how = f"are not done after {ORIGINAL_LIMIT:.0f} s" if status is None else "do not pass"
+            print(f"{implementation}: without a mistake, the tests {how}:\n{output}")
             return False
         print(f"{implementation}: without a mistake, the tests pass ({time.perf_counter() - begin:.1f} s)", flush=True)
     return True
 
 
-def choose(names: list[str]) -> list[tuple[str, Mutant]]:
-    """Return the mutants whose name contains one of `names`, all if there is none, each with its implementation."""
+def choose(names: list[str], needs: str | None) -> list[tuple[str, Mutant]]:
+    """Return the mutants whose name contains one of `names`, all if there is none, each with its implementation.
+
+    If `needs` says what they need, only those that need it.
+    """
     everything = [(implementation, mutant) for implementation, mutants in MUTANTS.items() for mutant in mutants]
     labels = [f"{implementation}: {mutant.name}" for implementation, mutant in everything]
     if len(set(labels)) < len(labels):
@@ -249,10 +262,10 @@ def choose(names: list[str]) -> list[tuple[str, Mutant]]:
     chosen = [
         pair
         for label, pair in zip(labels, everything, strict=True)
-        if not names or any(name in label for name in names)
+        if (not names or any(name in label for name in names)) and needs in (None, pair[1].needs)
     ]
     if not chosen:
-        raise SystemExit(f"no mutant is called {names}")
+        raise SystemExit(f"no mutant is called {names}" + (f" and needs {needs}" if needs else ""))
     return chosen
 
 
@@ -260,11 +273,13 @@ def main() -> int:
     """Run the mutants that were asked for; return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="a part of the name of a mutant")
+    parser.add_argument("--needs", choices=list(CONDITIONS), help="only those that need this")
+    parser.add_argument("--require", action="store_true", help="one that could not be run on this build is a failure")
     parser.add_argument("--jobs", type=int, default=1, help="how many at once (default: 1)")
     parser.add_argument("--list", action="store_true", help="print the names and the tests, and run nothing")
     options = parser.parse_args()
 
-    chosen = choose(options.names)
+    chosen = choose(options.names, options.needs)
     for _, mutant in chosen:
         # At once, and whatever this interpreter can run: a mutant that has lost its place must find another.
         try:
@@ -276,6 +291,8 @@ def main() -> int:
             print(f"{implementation}: {mutant.name}", *mutant.tests, sep="\n    ")
         return 0
     possible = [(name, mutant) for name, mutant in chosen if not mutant.needs or CONDITIONS[mutant.needs]]
+    if options.needs and not possible:
+        raise SystemExit(f"this is not {options.needs}")
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         folder = Path(name).resolve()
         if not check_originals(folder, possible):
@@ -287,8 +304,11 @@ def main() -> int:
             print(f"not run here: needs {mutant.needs}  {implementation}: {mutant.name}")
     killed = sum(word.startswith("killed") for word in verdicts)
     not_run = len(chosen) - len(possible)
+    is_wanting = options.require and any(
+        not CONDITIONS[mutant.needs] for _, mutant in chosen if mutant.needs not in ("", GIL, NO_GIL)
+    )
     print(f"\n{killed} killed of {len(possible)}" + (f", {not_run} not run here" if not_run else ""))
-    return 0 if killed == len(possible) else 1
+    return 0 if killed == len(possible) and not is_wanting else 1
 
 
 if __name__ == "__main__":
