@@ -132,8 +132,7 @@ SCENARIOS = [
     *scenarios_of("cell_per_process", ordered(OF_VIEW, ("set", "take"))),
     *scenarios_of("method_with_kept_cell", ordered(OF_VIEW, ("set", "take"))),
     *scenarios_of("class_with_kept_cell", ordered(OF_VIEW, ("set", "take"))),
-    # (Not `set`: what it rejects, and so gives back, is discarded there.)
-    *scenarios_of("method_with_guard", ordered(["touch", "fail", "get", "take"], ("touch", "take"))),
+    *scenarios_of("method_with_guard", ordered(OF_VIEW, ("set", "take"))),
     *scenarios_of("property_with_guard", ordered(OF_ATTRIBUTE, ("write", "delete"))),
     *scenarios_of("reified_global", ordered(["touch", "fail"]), OF_GLOBAL),
 ]

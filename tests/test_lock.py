@@ -728,7 +728,7 @@ def test_a_forked_child_forgets_an_initializer_of_another_thread(gilonce: Module
     assert is_inside.wait(WATCHDOG)
     child = fork()
     if not child:
-        signal.alarm(20)
+        signal.alarm(int(WATCHDOG))
         os._exit(0 if touch() == "value" else 1)
     leave.set()
     thread.join(WATCHDOG)
@@ -948,6 +948,8 @@ def test_who_is_done_or_gave_up_is_entered_nowhere(gilonce: ModuleType) -> None:
         (told,) = run_threads(lambda: cell.get_or_init(int))
         assert type(told) is TimeoutError
         assert waits._waits == {}
+        (attempt,) = waits._running
+        assert attempt.waiting == {}
         return "value"
 
     assert cell.get_or_init(initializer) == "value"

@@ -10,6 +10,7 @@ import operator
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
@@ -472,6 +473,29 @@ def test_a_task_of_a_loop_that_is_gone_keeps_nobody_waiting(gilonce: ModuleType,
     for _ in range(3):
         gc.collect()
     assert run(task(ask)) == "second"
+
+
+def test_a_task_of_a_loop_that_was_dropped_keeps_nobody_waiting(gilonce: ModuleType) -> None:
+    """As it would not if nothing knew of it."""
+    cell = gilonce.OnceLock()
+
+    async def forever() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def begin() -> None:
+        asyncio.get_running_loop().task = asyncio.ensure_future(cell.aget_or_init(forever))  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda *_: None)  # it complains of a task that it is not to finish
+    loop.run_until_complete(begin())
+    assert sys.modules["gilonce._waits"]._running
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # and that it was not closed
+        del loop
+        for _ in range(3):
+            gc.collect()
+    assert cell.get_or_init(lambda: "second") == "second"
 
 
 def test_a_task_whose_loop_goes_on_in_another_thread_is_waited_for(gilonce: ModuleType) -> None:

@@ -122,6 +122,25 @@ def test_a_copy_of_a_cell_that_refers_to_itself_refers_to_the_copy(gilonce: Modu
     assert copied.get()[0] is copied
 
 
+def test_a_fork_while_a_copy_is_made_leaves_it_empty_in_the_child(gilonce: ModuleType) -> None:
+    """To set its attributes may be to run somebody's code, which forks. Before that, it is a cell of this process."""
+
+    class Forks(gilonce.ProcessOnceCell):
+        @property
+        def attribute(self) -> None: ...
+
+        @attribute.setter
+        def attribute(self, _: object) -> None:
+            assert self.get() == "the parent's"
+            sys.modules["gilonce._fork"]._after_fork_in_child()
+
+    cell = Forks()
+    cell.set("the parent's")
+    vars(cell)["attribute"] = "value"
+    copied = copy.copy(cell)
+    assert not copied.is_set()
+
+
 def test_copies_of_an_instance_have_cells_of_their_own(gilonce: ModuleType) -> None:
     """What is one per process and instance is not carried to another instance, let alone to another process."""
     for duplicate in (copy.copy, copy.deepcopy, lambda owner: pickle.loads(pickle.dumps(owner))):

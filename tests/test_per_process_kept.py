@@ -275,6 +275,7 @@ def test_an_interrupt_does_not_keep_a_child_from_emptying_its_cells(
     cells = [gilonce.ProcessOnceCell() for _ in range(3)]
     for cell in cells:
         cell.set(Value())
+    values = [weakref.ref(cell.get()) for cell in cells]
     finalizer = weakref.finalize(cells[0].get(), print, "finalized")
     keep = per_process.keep_for_ever
     interrupts = [None, KeyboardInterrupt()]
@@ -292,6 +293,8 @@ def test_an_interrupt_does_not_keep_a_child_from_emptying_its_cells(
     assert not any(cell.is_set() for cell in cells)
     assert not finalizer.atexit
     assert unraisable == [(KeyboardInterrupt, per_process._empty_all)]
+    gc.collect()
+    assert None not in [value() for value in values]
 
 
 class Value:

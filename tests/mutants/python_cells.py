@@ -24,7 +24,8 @@ CANCELLED = TASKS + "a_leader_that_is_cancelled_or_fails_passes_the_work_on[{}-c
 COPIES = CHOSEN + "copies_of_an_instance_share_nothing_with_it[{}-%s]"
 CANNOT_WAIT = "test_callables.py::test_a_partial_that_initializes_is_described_to_those_who_cannot_wait_for_it[{}]"
 REFUSED = CHOSEN + "what_makes_no_cell_is_refused[{}-once]"
-INTERRUPTED = "test_hangs.py::test_a_lock_goes_on_or_tells[{}-%s]"
+HANGS = "test_hangs.py::test_"
+INTERRUPTED = HANGS + "a_lock_goes_on_or_tells[{}-%s]"
 EXPLORED = "test_interleavings_waiting.py::test_every_interleaving_gives_what_the_model_gives_and_nobody_is_stuck[%s]"
 
 #: `OnceLock`: `_lock.py` and `_waits.py`.
@@ -46,11 +47,8 @@ LOCKS = [
     Mutant(
         "the leader drops its attempt before the value is published",
         "_lock.py",
-        "value, _ = self._publish(initializer())\n                        return value",
-        "value = initializer()\n"
-        "                            mine.end()\n"
-        "                            value, _ = self._publish(value)\n"
-        "                        return value",
+        "                        return compute()\n",
+        "                        mine.end()\n                        return compute()\n",
         (EXPLORED % "lock: touch | touch",),
         hangs=True,
         needs=FRONTRUN,
@@ -58,9 +56,8 @@ LOCKS = [
     Mutant(
         "the leader does not look again after it has entered",
         "_lock.py",
-        "value = self._load()\n                        if value is EMPTY:\n"
-        "                            value, _ = self._publish(initializer())",
-        "value, _ = self._publish(initializer())",
+        "        return GILOnceCell._fill(self, initializer) if value is EMPTY else value",
+        "        return GILOnceCell._fill(self, initializer)",
         (EXPLORED % "lock: touch | touch",),
         needs=FRONTRUN,
     ),
@@ -182,24 +179,76 @@ LOCKS = [
     Mutant(
         "a wait of the same task holds nothing up",
         "_waits.py",
-        "if self.task is not None and wait.task is self.task:",
-        "if False:",
+        "            return wait.task is self.task()",
+        "            return False",
         (TASKS + "a_task_that_reaches_its_own_cell_is_told_at_once[{}-cell_of]",),
         hangs=True,
     ),
     Mutant(
         "any wait in a thread holds its tasks up",
         "_waits.py",
-        "return is_above and (wait.task is None or self.task is None)",
-        "return is_above",
+        "            return wait.task is self.task()",
+        "            return is_above",
         (TASKS_IN_CYCLE,),
     ),
     Mutant(
         "a thread that blocks its loop does not hold its tasks up",
         "_waits.py",
-        "return is_above and (wait.task is None or self.task is None)",
-        "return is_above and self.task is None",
+        "return wait.loop is loop if loop is not None and loop.is_running() else is_above",
+        "return False",
         (IN_LOOP,),
+        hangs=True,
+    ),
+    Mutant(
+        "a loop is taken to run where its task began",
+        "_waits.py",
+        "return wait.loop is loop if loop is not None and loop.is_running() else is_above",
+        "return is_above",
+        (LOCK + "a_loop_that_runs_is_held_up_by_what_blocks_it_in_whichever_thread[{}]",),
+    ),
+    Mutant(
+        "a loop that runs nowhere just now is held up by nobody",
+        "_waits.py",
+        "loop.is_running() else is_above",
+        "loop.is_running() else False",
+        (LOCK + "a_loop_that_runs_is_held_up_by_what_blocks_it_in_whichever_thread[{}]",),
+    ),
+    Mutant(
+        "a task whose loop is closed is waited for",
+        "_waits.py",
+        "        if self.attempt.is_abandoned():\n",
+        "        if False:\n",
+        (LOCK + "a_task_whose_loop_is_closed_is_not_waited_for[{}]",),
+    ),
+    Mutant(
+        "the task that initializes is kept alive",
+        "_waits.py",
+        "None if task is None else ref(task)",
+        "None if task is None else lambda: task",
+        (TASKS + "a_task_of_a_loop_that_was_dropped_keeps_nobody_waiting[{}]",),
+    ),
+    Mutant(
+        "who waits in a loop that is closed stays entered",
+        "_lock.py",
+        "will not take this back.\n                wait.leave()",
+        "will not take this back.\n                pass",
+        (TASKS + "a_task_of_a_loop_that_is_gone_keeps_nobody_waiting[{}-cell_of]",),
+    ),
+    Mutant(
+        "an attempt is entered before it counts as running",
+        "_waits.py",
+        "        _running[self] = None\n        running = self.register.setdefault(self.key, self)\n",
+        "        running = self.register.setdefault(self.key, self)\n        _running[self] = None\n",
+        ("test_lock_forks.py::test_a_fork_before_any_bytecode_of_another_thread_leaves_nobody_to_wait_for[{}]",),
+        hangs=True,
+        needs=FORK,
+    ),
+    Mutant(
+        "a cycle is told from another by nothing",
+        "_waits.py",
+        "claims.setdefault(frozenset(map(id, cycle)), self)",
+        "claims.setdefault(frozenset(), self)",
+        (LOCK + "who_leaves_a_cycle_to_another_still_looks_for_the_next[{}-0]",),
         hangs=True,
     ),
     Mutant(
@@ -233,10 +282,17 @@ LOCKS = [
         (LOCK + "who_is_done_or_gave_up_is_entered_nowhere[{}]",),
     ),
     Mutant(
+        "who gave up waiting is woken in the end",
+        "_waits.py",
+        "        _waits.pop(self, None)\n        self.attempt.waiting.pop(self, None)\n",
+        "        _waits.pop(self, None)\n",
+        (LOCK + "who_is_done_or_gave_up_is_entered_nowhere[{}]",),
+    ),
+    Mutant(
         "who initializes stays entered",
         "_waits.py",
-        "        _running.pop(self, None)\n",
-        "",
+        "        _running.pop(self, None)\n        self.is_over",
+        "        self.is_over",
         (LOCK + "who_is_done_or_gave_up_is_entered_nowhere[{}]",),
     ),
     Mutant(
@@ -258,23 +314,22 @@ LOCKS = [
     Mutant(
         "set does not wait for the outcome",
         "_lock.py",
-        "            published = self._fill(give)",
-        "            published = self._publish(give())[0]",
+        "            published = self._in_turn(give, give)",
+        "            published = give()",
         (OUTCOME % "False",),
         hangs=True,
     ),
     Mutant(
         "set overwrites",
         "_lock.py",
-        "        if not given or published is not value:\n",
-        "        if not given:\n            self._clear()\n            self._publish(value)\n"
-        "        elif published is not value:\n",
+        "            raise self._rejection(published, value)\n",
+        "            self._clear()\n            self._publish(value)\n",
         (OUTCOME % "False",),
     ),
     Mutant(
         "of two that set one object both succeed",
         "_lock.py",
-        "if not given or published is not value:",
+        "if not is_written:",
         "if published is not value:",
         (LOCK + "setting_the_same_object_twice_is_an_error_too[{}]",),
     ),
@@ -309,7 +364,7 @@ LOCKS = [
         "        self._attempts = {}\n        super().__setstate__",
         "        self._attempts = _shared\n        super().__setstate__",
         (LOCK + "copies_are_initialized_apart[{}]",),
-        also=(("#: The task that runs on", "_shared: dict[Any, Attempt] = {}\n\n#: The task that runs on"),),
+        also=(("def _remaining(", "_shared: dict[Any, Attempt] = {}\n\n\ndef _remaining("),),
     ),
 ]
 
@@ -325,7 +380,7 @@ CHOICE = [
     Mutant(
         "the cell in an instance is not told by its owner",
         "_chosen.py",
-        "        if type(kept) is Kept and kept.owner == key:\n            return kept.cell\n",
+        "        if type(kept) is Kept and kept.is_of(identity):\n            return kept.cell\n",
         "        if type(kept) is Kept:\n            return kept.cell\n",
         (COPIES % "ThreadOnceCell", COPIES % "one's own"),
     ),
@@ -358,15 +413,53 @@ CHOICE = [
         (CHOSEN + "an_attribute_can_be_deleted_and_assigned[{}-one's own-attribute]",),
     ),
     Mutant(
-        "the value of an attribute is published outside the initializer of its cell",
+        "the cell in an instance is told by an id that may be another's",
         "_chosen.py",
-        "        return self._guard().get_or_init(partial(self._compute, initializer))",
-        "        return self._publish(self._guard().get_or_init(initializer))[0]",
-        (CHOSEN + "an_attribute_is_published_before_its_cell_lets_the_next_one_in[{}]",),
+        "self._id == id(identity) and (self._owner is None or self._owner() is not None)",
+        "self._id == id(identity)",
+        (CHOSEN + "a_copys_copy_does_not_take_over_the_cell_of_one_that_is_gone[{}-ThreadOnceCell]",),
+    ),
+    Mutant(
+        "instances that share their attributes have each a cell",
+        "_chosen.py",
+        "return namespace if type(namespace) is dict else owner",
+        "return owner",
+        (
+            CHOSEN + "instances_that_share_a_dict_share_the_cell_in_it[{}-ThreadOnceCell]",
+            CHOSEN + "instances_that_share_a_dict_initialize_its_value_once[{}-method]",
+        ),
+    ),
+    Mutant(
+        "Ctrl-C while a cell is put into an instance leaves the claim",
+        "_chosen.py",
+        "        try:\n            claim = self.new.setdefault(key, claim)\n        finally:\n",
+        "        claim = self.new.setdefault(key, claim)\n        if True:\n",
+        (HANGS + "gilonce_goes_on[{}-interrupt-thread_once_function]",),
+    ),
+    Mutant(
+        "a class is given a cell by each thread",
+        "_chosen.py",
+        "values.setdefault(self.kept_key, self.make())",
+        "values.__setitem__(self.kept_key, self.make()) or values[self.kept_key]",
+        (BETWEEN.format("class_with_kept_cell: touch | touch"),),
+    ),
+    Mutant(
+        "the cell behind an attribute keeps its value",
+        "_chosen.py",
+        "            computed.append(compute())\n            return DONE\n",
+        "            computed.append(compute())\n            return computed[0]\n",
+        (CHOSEN + "what_was_deleted_or_taken_is_kept_by_nothing[{}-one's own]",),
+    ),
+    Mutant(
+        "what set has refused is discarded",
+        "_lock.py",
+        "self._in_turn(give, give)",
+        "self._fill(give)",
+        (BETWEEN.format("method_with_guard: set | set"),),
     ),
     Mutant(
         "who is let in next does not look at the attribute",
-        "_chosen.py",
+        "_lock.py",
         "        return GILOnceCell._fill(self, initializer) if value is EMPTY else value",
         "        return GILOnceCell._fill(self, initializer)",
         (CHOSEN + "an_attribute_is_published_before_its_cell_lets_the_next_one_in[{}]",),
@@ -487,6 +580,34 @@ PER_PROCESS = [
         needs=FORK,
     ),
     Mutant(
+        "what a child inherits is lost by an interrupt",
+        "_per_process.py",
+        "            keep_for_ever(value)\n            _inherited.append(value)\n            cell._clear()\n",
+        "            cell._clear()\n            keep_for_ever(value)\n            _inherited.append(value)\n",
+        (KEPT + "an_interrupt_does_not_keep_a_child_from_emptying_its_cells[{}]",),
+    ),
+    Mutant(
+        "what belongs to what a child inherits is finalized there",
+        "_per_process.py",
+        "        for reached in _reachable(_inherited):\n",
+        "        for reached in _inherited:\n",
+        (KEPT + "what_belongs_to_what_is_kept_is_not_finalized_either[{}]",),
+    ),
+    Mutant(
+        "a child finalizes nothing that it inherits",
+        "_per_process.py",
+        " and not issubclass(type(referent), _OF_THE_PROGRAM)",
+        "",
+        (KEPT + "what_belongs_to_what_is_kept_is_not_finalized_either[{}]",),
+    ),
+    Mutant(
+        "a copy that is still being made is not emptied in a child",
+        "_per_process.py",
+        "        _enter(self)\n        super().__setstate__(state)\n",
+        "        super().__setstate__(state)\n        _enter(self)\n",
+        (PROCESS + "a_fork_while_a_copy_is_made_leaves_it_empty_in_the_child[{}]",),
+    ),
+    Mutant(
         "there is a hook for each cell",
         "_per_process.py",
         "        super().__init__(discard=discard)\n",
@@ -561,4 +682,29 @@ HOOKS = [
     ),
 ]
 
-MUTANTS = [*HOOKS, *LOCKS, *CHOICE, *PER_THREAD, *PER_PROCESS]
+#: `_asking.py`.
+ASKING = [
+    Mutant(
+        "a proxy that asks is iterable whatever it stands for",
+        "_asking.py",
+        '{"__iter__": None, **{name: OPTIONAL[name] for name in names}}',
+        "{name: OPTIONAL[name] for name in names}",
+        (CHOSEN + "a_proxy_is_iterable_only_where_the_real_object_is[{}-ThreadOnceCell]",),
+    ),
+    Mutant(
+        "the interface that a proxy which asks was given is overlooked",
+        "_asking.py",
+        "    if interface is None:\n        interface = implied_interface(factory)\n",
+        "    interface = implied_interface(factory)\n",
+        (CHOSEN + "a_proxy_that_asks_does_everything_as_the_real_object[{}-ThreadOnceCell]",),
+    ),
+    Mutant(
+        "a proxy that asks keeps what it was given",
+        "_asking.py",
+        "    __wrapped__ = property(ask)\n",
+        "    __wrapped__ = property(lambda self: self.__dict__.setdefault('kept', ask(self)))\n",
+        (CHOSEN + "a_proxy_that_asks_gives_each_thread_its_own[{}]",),
+    ),
+]
+
+MUTANTS = [*HOOKS, *LOCKS, *CHOICE, *PER_THREAD, *PER_PROCESS, *ASKING]
