@@ -7,7 +7,7 @@ One line is printed for each: how many passed, how many failed, how many were ex
 is excluded is listed here, each with the reason. What is excluded of lazy-object-proxy's is run
 all the same, and must fail with the error given: else it counts as failed, so that the list
 stays honest. Its own expected failures are counted as excluded too, where they do fail.
-The exit status is 1 if anything failed or could not be run.
+The exit status is 1 if anything failed or could not be run. What hangs shows all stacks, and ends the run.
 
 DIR is a `lib/python3.x` that has the `test` package, for an interpreter that comes without.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import faulthandler
 import functools
 import importlib.util
 import inspect
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 STDLIB_EXCLUDED = {
     "test_threaded": "wants an initializer that waits to run exactly once: the lock that CPython dropped in 3.12",
 }
+
+#: How many seconds one of the two may take.
+LIMIT = 300
 
 LOP = "lazy-object-proxy==1.13.0"
 LOP_TESTS = ["tests/test_lazy_object_proxy.py", "tests/test_async_py3.py"]
@@ -111,6 +115,7 @@ def cached_property_tests() -> type[unittest.TestCase]:
 
 def run_stdlib(folder: str | None) -> bool:
     """Run CPython's tests and print the counts; return whether all passed."""
+    faulthandler.dump_traceback_later(LIMIT, exit=True)
     name = "functools.cached_property"
     if folder is not None:
         sys.path.append(folder)
@@ -131,6 +136,7 @@ def run_stdlib(folder: str | None) -> bool:
 
 def run_lop() -> bool:
     """Run lazy-object-proxy's tests and print the counts; return whether all passed."""
+    faulthandler.dump_traceback_later(LIMIT, exit=True)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # It is not installed, so it does not matter which Python it wants: only its tests are used.
@@ -143,6 +149,8 @@ def run_lop() -> bool:
         path = os.pathsep.join([str(source / "src"), str(Path(__file__).parent)])
         junit = folder / "junit.xml"
         pytest_ = [sys.executable, "-m", "pytest", "--noconftest", "-p", "conformance", "-q", f"--junitxml={junit}"]
+        # Its watchdog is to be first, for this process's ends no other.
+        pytest_ += ["-o", "faulthandler_timeout=60", "-o", "faulthandler_exit_on_timeout=true"]
         output = subprocess.run(
             [*pytest_, *LOP_TESTS], cwd=source, env={**os.environ, "PYTHONPATH": path}, stdout=sys.stderr, check=False
         )

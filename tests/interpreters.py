@@ -15,6 +15,8 @@ What follows `--` goes to pytest, as `-- tests/test_laws.py -k cell`. `--also` n
 afterwards, on each implementation, and `--once` one that knows itself what to run on; as often as one likes, and each
 with its arguments in one string, as in `--also "races.py --races 300"`.
 
+What takes longer than `--limit` minutes is ended, with all the processes that it has started.
+
 The exit status is 1 if anything failed; with --require also if an interpreter is missing.
 """
 
@@ -165,6 +167,27 @@ class StepError(Exception):
     """A step of making an environment failed."""
 
 
+#: What runs just now: each is the first process of a session, in which are those that it has started.
+running: set[subprocess.Popen[bytes]] = set()
+
+
+def end_all(process: subprocess.Popen[bytes]) -> None:
+    """End a process and those that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+is_over = threading.Event()
+
+
+def end_everything(number: int, frame: object) -> None:
+    """Be the handler of the signals that end this process: none of them comes to the others' sessions."""
+    is_over.set()
+    for process in running.copy():
+        end_all(process)
+    raise SystemExit(128 + number)
+
+
 @dataclass
 class Row:
     """A line of the table, with what else there is to say."""
@@ -227,19 +250,41 @@ class Environment:
                 "ASAN_OPTIONS": "detect_leaks=0",
             }
 
-    def run(self, *command: str, **variables: str) -> int:
-        """Run a command in the environment's empty directory, its output going to the log; return its exit status."""
+    def run(self, *command: str, **variables: str) -> str:
+        """Run a command in the environment's empty directory, its output going to the log; return what went wrong."""
         with self.log.open("ab") as log:
             log.write(f"$ {shlex.join(command)}\n".encode())
             log.flush()
             whole = at(self.interpreter.root, self.interpreter.inside(self.away), *command)
-            variables = {**self.variables, **variables}
-            return subprocess.run(whole, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log).returncode
+            process = subprocess.Popen(
+                whole,
+                env={**self.variables, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            running.add(process)
+            try:
+                if is_over.is_set():
+                    raise StepError("interrupted")
+                status = process.wait(60 * self.options.limit)
+            except subprocess.TimeoutExpired:
+                # To most of ours that is to show all stacks.
+                process.send_signal(signal.SIGABRT)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(10)
+                return f"not done after {self.options.limit:g} minutes, and ended"
+            finally:
+                end_all(process)
+                process.wait()
+                running.discard(process)
+            return f"exit status {status}" if status else ""
 
     def must(self, *command: str, **variables: str) -> None:
         """Run a command that everything after it depends on."""
-        if status := self.run(*command, **variables):
-            raise StepError(f"exit status {status}: {shlex.join(command)}")
+        if wrong := self.run(*command, **variables):
+            raise StepError(f"{wrong}: {shlex.join(command)}")
 
     @property
     def python(self) -> str:
@@ -294,8 +339,8 @@ class Environment:
         coverage = ["-m", "coverage", "run", "--rcfile", config] if self.options.coverage else []
         pytest = ["-m", "pytest", "-q", "-c", config, "--rootdir", inside(self.source), "-p", "no:cacheprovider"]
         command = [self.python, *coverage, *pytest, f"--junitxml={inside(junit)}", *arguments]
-        if status := self.run(*command, **self.preloaded):
-            row.problems.append(f"pytest ended with exit status {status}")
+        if wrong := self.run(*command, **self.preloaded):
+            row.problems.append(f"{wrong}: pytest")
         if junit.exists():
             row.count(junit)
         if coverage and self.run(self.python, "-m", "coverage", "report", "--rcfile", config):
@@ -305,8 +350,8 @@ class Environment:
         """Run a script in tests/, with arguments."""
         name, *arguments = shlex.split(command)
         path = self.interpreter.inside(self.source / "tests" / name)
-        if status := self.run(self.python, path, *arguments, **self.preloaded, **variables):
-            row.problems.append(f"exit status {status}: {shlex.join([*map('='.join, variables.items())])} {command}")
+        if wrong := self.run(self.python, path, *arguments, **self.preloaded, **variables):
+            row.problems.append(f"{wrong}: {shlex.join([*map('='.join, variables.items())])} {command}")
 
     def _in_source(self, argument: str) -> str:
         """Return a path in the checkout, given to pytest, as one in the copy."""
@@ -376,7 +421,8 @@ def show(rows: list[Row]) -> None:
 def main() -> int:
     """Run them all; return the exit status."""
     # A shell has its background jobs ignore it, and so would the tests of what Ctrl-C does.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end_everything)
     names = [kind.name for kind in KINDS]
     ours = sys.argv[1:]
     pytest: list[str] = []
@@ -387,6 +433,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="how many interpreters at once")
     parser.add_argument("--get", metavar="SCRIPT", help="finds builds of 3.13")
     parser.add_argument("--chroot", type=Path, metavar="DIR", help="the root directory of another system")
+    parser.add_argument("--limit", type=float, default=30.0, metavar="MINUTES", help="for each command (default: 30)")
     parser.add_argument("--require", action="store_true", help="a missing interpreter is a failure")
     parser.add_argument("--find", action="store_true", help="only print the paths of the interpreters that are here")
     parser.add_argument(

@@ -25,14 +25,16 @@ from typing import Any
 
 import pytest
 import support
+from skipping import skip
 from support import activate
 
 if sys.implementation.name != "cpython" or not getattr(sys, "_is_gil_enabled", lambda: True)():
-    pytest.skip("frontrun, which explores interleavings, has no build for this interpreter", allow_module_level=True)
+    skip("frontrun, which explores interleavings, has no build for this interpreter")
 if sys.version_info < (3, 12):
     # It misses the second of two racing `setdefault`s there, which the test of broken cells shows.
-    pytest.skip("frontrun does not follow the stack of CPython 3.11 well enough", allow_module_level=True)
-pytest.importorskip("frontrun", reason="frontrun, which explores interleavings, is not installed")
+    skip("frontrun does not follow the stack of CPython 3.11 well enough")
+if importlib.util.find_spec("frontrun") is None:
+    skip("frontrun, which explores interleavings, is not installed")
 
 # isort: split
 import places
@@ -320,8 +322,8 @@ def test_an_exploration_that_is_cut_short_fails(python: ModuleType) -> None:
         run(scenario, python, limit=5)
 
 
-def main() -> int:
-    """Print the table; return the exit status."""
+def main(*rooms: tuple[list[Scenario], list[Scenario], Callable[..., Exploration]]) -> int:
+    """Print the table, of everything or of some rooms (scenarios, long ones, what explores); return the exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--all", action="store_true", help="also what takes minutes")
     parser.add_argument("--only", default="", help="what the name of a scenario begins with")
@@ -332,9 +334,13 @@ def main() -> int:
     with activate("python") as gilonce:
         import test_interleavings_waiting as waiting
 
-        chosen = [(scenario, run) for scenario in [*SCENARIOS, *(LONG if options.all else [])]]
-        more = [*waiting.SCENARIOS, *(waiting.LONG if options.all else [])]
-        for scenario, explore_it in [*chosen, *((scenario, waiting.explore_waiting) for scenario in more)]:
+        rooms = rooms or ((SCENARIOS, LONG, run), (waiting.SCENARIOS, waiting.LONG, waiting.explore_waiting))
+        chosen = [
+            (scenario, explore_it)
+            for short, long, explore_it in rooms
+            for scenario in [*short, *(long if options.all else [])]
+        ]
+        for scenario, explore_it in chosen:
             if not scenario.name.startswith(options.only):
                 continue
             try:

@@ -1,7 +1,8 @@
 """Every interleaving of threads that wait for each other: `OnceLock`, see `gates.py` for how.
 
 The set of all that comes of a scenario must be what a model of it gives, see `waiting_model.py`; and in no interleaving
-may there be a state in which nobody can go on. `python tests/test_interleavings.py` prints these, too.
+may there be a state in which nobody can go on. `python tests/test_interleavings.py` prints these, too; this file, run
+as a script, prints only these.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from test_interleavings import FILES, python, run
+from test_interleavings import FILES, main, python, run
 
 # isort: split
 from interleavings import Exploration
@@ -210,3 +211,7 @@ def test_a_broken_lock_is_found_out(
     with pytest.raises(AssertionError, match=fault):
         found = explore_waiting(scenario, python)
         assert set(found.outcomes) == model_outcomes(scenario), "not what the model gives"
+
+
+if __name__ == "__main__":
+    sys.exit(main((SCENARIOS, LONG, explore_waiting)))

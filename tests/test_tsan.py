@@ -156,6 +156,23 @@ SUMMARY: ThreadSanitizer: data race /tmp/x/gilonce/_native_base.h:44:13 in write
 """
 
 
+#: In no call of ours, and in no list: both accesses are the interpreter's.
+THEIRS = """
+==================
+WARNING: ThreadSanitizer: data race (pid=42)
+  Write of size 8 at 0x7ffff0000020 by thread T2:
+    #0 of_no_list /src/Objects/nowhere.c:1:1 (python3.13t+0x7) (BuildId: 2)
+    #1 _PyEval_EvalFrameDefault /src/Python/generated_cases.c.h:1 (python3.13t+0x3) (BuildId: 2)
+    #2 cell_get_or_init /tmp/x/gilonce/_native_cell.h:1:1 (_native.cpython-313t-x86_64-linux-gnu.so+0x5) (BuildId: 1)
+
+  Previous read of size 8 at 0x7ffff0000020 by thread T1:
+    #0 of_no_list /src/Objects/nowhere.c:2:1 (python3.13t+0x8) (BuildId: 2)
+
+SUMMARY: ThreadSanitizer: data race /src/Objects/nowhere.c:1:1 in of_no_list
+==================
+"""
+
+
 def test_a_report_says_whose_it_is() -> None:
     """A function of ours counts up to the interpreter's loop: below that, it called arbitrary code."""
     (report,) = read(REPORT)
@@ -179,6 +196,34 @@ def test_a_suppression_covers_nothing_of_ours_unless_it_says_so(tmp_path: Path) 
     assert tsan.judge(theirs, [silent]) == ({silent: 1}, [])
     assert not Suppression("race_top:^cell_get_or_init$", "not the innermost").covers(reports[0])
     assert not Suppression("race_top:^member_get$", "not its whole name").covers(reports[0])
+
+
+@pytest.mark.parametrize(("text", "noticed"), [(REPORT, True), (THEIRS, False), (THEIRS + REPORT, True), ("", False)])
+def test_a_mistake_is_noticed_by_a_report_of_ours_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], text: str, noticed: bool
+) -> None:
+    """What the interpreter does of itself, listed or not, says nothing of a mistake in the core."""
+
+    class Interpreter:
+        version = "an interpreter"
+
+        def __init__(self, path: str) -> None:
+            pass
+
+        def compile(self, where: Path, mistake: str | None) -> None:
+            pass
+
+        def run(self, where: Path, seconds: float, threads: int) -> tuple[list[Report], str, int]:
+            return read(text), "", 0
+
+    monkeypatch.setattr(tsan, "Interpreter", Interpreter)
+    monkeypatch.setattr(sys, "argv", ["tsan.py", "--python", "python", "--broken"])
+    assert tsan.main() == (not noticed)
+    (last,) = re.findall("^not noticed: (.*)$", capsys.readouterr().out, re.MULTILINE)
+    assert last == ("none of them" if noticed else ", ".join(tsan.MISTAKES))
+    # Without a mistake, every report that is not listed counts.
+    monkeypatch.setattr(sys, "argv", ["tsan.py", "--python", "python"])
+    assert tsan.main() == bool(text)
 
 
 def test_every_suppression_has_a_reason(tmp_path: Path) -> None:

@@ -190,7 +190,10 @@ def judge(reports: list[Report], listed: list[Suppression]) -> tuple[collections
 
 
 def attempt(interpreter: Interpreter, seconds: float, threads: int, mistake: str | None, keep: Path | None) -> int:
-    """Compile, run and judge once; return how many reports nothing covers, -1 for a run that did not end well."""
+    """Compile, run and judge once; return how many reports nothing covers, -1 for a run that did not end well.
+
+    Of a mistake in the core, only those reports count that it is in: the interpreter may do something of itself.
+    """
     with tempfile.TemporaryDirectory() as directory:
         where = Path(directory)
         interpreter.compile(where, mistake)
@@ -205,11 +208,15 @@ def attempt(interpreter: Interpreter, seconds: float, threads: int, mistake: str
         print(f"{count:5} x NOT COVERED {report}")
     if left and mistake is None:
         print(left[0].text)
+    ours = sum(bool(report.ours) for report in left)
     print(
-        f"{len(reports)} reports, {sum(covered.values())} of them covered, {len(left)} not; exit status {status}",
+        f"{len(reports)} reports, {sum(covered.values())} of them covered, {len(left)} not, of which {ours} are ours; "
+        f"exit status {status}",
         flush=True,
     )
-    return -1 if status and mistake is None else len(left)
+    if mistake is not None:
+        return ours
+    return -1 if status else len(left)
 
 
 def main() -> int:
