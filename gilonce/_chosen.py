@@ -233,14 +233,20 @@ class KeptDefinition(Definition):
         claim = instance, Kept(self.make(), instance, identity)
         try:
             claim = self.new.setdefault(key, claim)
+            kept = self._settle(namespace, identity, claim)
         finally:
-            # Also when Ctrl-C hits just here, for the claim keeps the instance alive.
-            kept = namespace.get(self.kept_key)
-            if type(kept) is not Kept or not kept.is_of(identity):
-                kept = namespace[self.kept_key] = claim[1]
-            if self.new.get(key) is claim:  # pragma: no branch - else another thread has dropped it
-                self.new.pop(key, None)
+            # Again, for Ctrl-C may have come before the first was done, and a claim keeps the instance alive.
+            self._settle(namespace, identity, claim)
         return kept.cell
+
+    def _settle(self, namespace: Any, identity: object, claim: tuple[object, Kept]) -> Kept:
+        """Put the cell of a claim where there is none, and drop the claim; return the cell that is there."""
+        kept = namespace.get(self.kept_key)
+        if type(kept) is not Kept or not kept.is_of(identity):
+            kept = namespace[self.kept_key] = claim[1]
+        if self.new.get(id(identity)) is claim:
+            self.new.pop(id(identity), None)
+        return kept
 
 
 class _Guarded(Exclusive):

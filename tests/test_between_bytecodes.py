@@ -22,7 +22,11 @@ import places
 import pytest
 from places import ACTIONS, OF_ATTRIBUTE, OF_CELL, OF_GLOBAL, OF_OVERRIDE, OF_VIEW, TOUCH_TWICE, scenarios_of
 from scenarios import Outcome, Place, Run, Scenario, model_outcomes
+from searching import FACTOR
 from support import WATCHDOG
+
+#: Where a run is to be shorter, the other comes in before every so many bytecodes.
+STRIDE = max(1, round(1 / FACTOR))
 
 #: PyPy has no events for opcodes; there, every line has to do.
 EVENT = "opcode" if hasattr(FrameType, "f_trace_opcodes") else "line"
@@ -97,7 +101,7 @@ def outcomes_between(scenario: Scenario, gilonce: ModuleType, patience: float = 
     expected = model_outcomes(scenario)
     other = Other(patience)
     try:
-        for position in itertools.count(1):
+        for position in itertools.count(1, STRIDE):
             run = Run(scenario, gilonce)
             if not _act_between(run, position, other, files):
                 break

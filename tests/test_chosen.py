@@ -8,6 +8,7 @@ import copy
 import dataclasses
 import functools
 import gc
+import itertools
 import pickle
 import sys
 import threading
@@ -625,6 +626,41 @@ def test_threads_that_have_each_made_a_cell_for_an_instance_agree_on_one(gilonce
     owner = type("Owner", (), {"method": gilonce.once(lambda self: [], cell=make)})()
     are_here.append(None)
     assert len({id(cell) for cell in race(lambda: owner.method.cell, 4)}) == 1
+
+
+def test_an_interrupt_while_a_cell_is_put_into_an_instance_leaves_no_claim(gilonce: ModuleType) -> None:
+    """Whichever call is interrupted: a claim would keep the instance alive."""
+
+    class Owner:
+        @gilonce.once(cell=gilonce.ThreadOnceCell)
+        def method(self) -> str:
+            return "value"
+
+    definition = vars(Owner)["method"]._definition
+
+    def is_interrupted_at(number: int) -> bool:
+        calls = itertools.count(1)
+
+        def profile(frame: Any, event: str, argument: object) -> None:
+            # Where the interpreter looks for signals: when a function begins, and when it, or one in C, has returned.
+            if event != "c_call" and frame.f_code.co_filename.endswith("_chosen.py") and next(calls) == number:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+        owner = Owner()
+        before = sys.getprofile()
+        sys.setprofile(profile)
+        try:
+            owner.method()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.setprofile(before)
+            assert definition.new == {}, f"interrupted at {number}"
+            assert owner.method() == "value"
+        return False
+
+    assert len(list(itertools.takewhile(is_interrupted_at, itertools.count(1)))) > 10
 
 
 def test_neither_instance_nor_class_is_kept_alive(gilonce: ModuleType, make: Make) -> None:

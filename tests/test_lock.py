@@ -351,6 +351,21 @@ def test_who_leaves_a_cycle_to_another_still_looks_for_the_next(gilonce: ModuleT
         second.end()
 
 
+def test_who_has_left_one_cycle_to_another_is_told_of_the_next(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim is of one cycle, though two may have a wait in common, at which the claims of both are made."""
+    graph.attempt("mine", thread=1, number=1)
+    graph.attempt("theirs", thread=2, number=1)
+    common = graph.wait("theirs", thread=1, number=2)
+    one, other = (graph.wait("mine", thread=2, number=number) for number in (2, 3))
+    monkeypatch.setattr(graph.waits, "id", lambda wait: 0 if wait is common else id(wait), raising=False)
+    for waiting in (one, common):
+        with pytest.raises(graph.waits.DeadlockError):
+            waiting._raise_in_cycle(graph.waits._waits.copy())
+    assert list(map(len, common.claims)) == [2, 2]
+    assert list(common.claims.values()) == [one, common]
+    assert not other.claims
+
+
 def test_where_many_wait_for_one_nobody_looks_at_all_of_them(
     gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -473,6 +473,7 @@ def test_a_task_of_a_loop_that_is_gone_keeps_nobody_waiting(gilonce: ModuleType,
     for _ in range(3):
         gc.collect()
     assert run(task(ask)) == "second"
+    assert sys.modules["gilonce._waits"]._waits == {}
 
 
 def test_a_task_of_a_loop_that_was_dropped_keeps_nobody_waiting(gilonce: ModuleType) -> None:

@@ -248,7 +248,7 @@ LOCKS = [
         "_waits.py",
         "claims.setdefault(frozenset(map(id, cycle)), self)",
         "claims.setdefault(frozenset(), self)",
-        (LOCK + "who_leaves_a_cycle_to_another_still_looks_for_the_next[{}-0]",),
+        (LOCK + "who_has_left_one_cycle_to_another_is_told_of_the_next[{}]",),
         hangs=True,
     ),
     Mutant(
@@ -401,8 +401,8 @@ CHOICE = [
     Mutant(
         "the claim on an instance is never dropped",
         "_chosen.py",
-        "                self.new.pop(key, None)\n",
-        "                pass\n",
+        "            self.new.pop(id(identity), None)\n",
+        "            pass\n",
         (CHOSEN + "neither_instance_nor_class_is_kept_alive[{}-ThreadOnceCell]",),
     ),
     Mutant(
@@ -411,6 +411,7 @@ CHOICE = [
         "            cell.take()\n        return cell",
         "            pass\n        return cell",
         (CHOSEN + "an_attribute_can_be_deleted_and_assigned[{}-one's own-attribute]",),
+        hangs=True,
     ),
     Mutant(
         "the cell in an instance is told by an id that may be another's",
@@ -432,9 +433,9 @@ CHOICE = [
     Mutant(
         "Ctrl-C while a cell is put into an instance leaves the claim",
         "_chosen.py",
-        "        try:\n            claim = self.new.setdefault(key, claim)\n        finally:\n",
-        "        claim = self.new.setdefault(key, claim)\n        if True:\n",
-        (HANGS + "gilonce_goes_on[{}-interrupt-thread_once_function]",),
+        "            self._settle(namespace, identity, claim)\n        return kept.cell\n",
+        "            pass\n        return kept.cell\n",
+        (CHOSEN + "an_interrupt_while_a_cell_is_put_into_an_instance_leaves_no_claim[{}]",),
     ),
     Mutant(
         "a class is given a cell by each thread",
@@ -455,7 +456,8 @@ CHOICE = [
         "_lock.py",
         "self._in_turn(give, give)",
         "self._fill(give)",
-        (BETWEEN.format("method_with_guard: set | set"),),
+        also=(("            return published\n\n        # For", "            return value\n\n        # For"),),
+        tests=(BETWEEN.format("method_with_guard: set | set"),),
     ),
     Mutant(
         "who is let in next does not look at the attribute",
