@@ -422,6 +422,8 @@ def explore(
     engine_room_iter = engine_room.dpor_exploration_iter
 
     def make() -> Any:
+        if exploration.interleavings % 500 == 0:
+            gc.collect()
         made = setup()
         eyes.look_at(roots(made))
         return made
