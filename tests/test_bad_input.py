@@ -46,7 +46,7 @@ STOPPED = Says(RuntimeError, "^coroutine raised StopIteration$")
 #: Of what cannot be reduced: wrapt's, of its proxies, and PyPy's, of what has an odd `__dict__` or is a mock.
 IRREDUCIBLE = (
     Says(NotImplementedError, "^object proxy must define "),
-    Says(AttributeError, "^'(str' object has no attribute 'copy|property' object has no attribute '__dict__)'$"),
+    Says(AttributeError, r"^'\w+' object has no attribute '(copy|__dict__)'$"),
 )
 #: Python's own, of NotImplemented as a condition.
 CONDITION = Says(DeprecationWarning, "^NotImplemented should not be used in a boolean context")
