@@ -440,10 +440,11 @@ DESCRIPTIONS: strategies.SearchStrategy[Description] = strategies.one_of(
 def build(description: Description) -> Any:
     """Return a new object of that description; raise LookupError if Python itself makes none."""
     if isinstance(description, str):
-        return ODD[description]()
-    name, inner = description
-    of = build(inner)
+        make = ODD[description]
+    else:
+        name, inner = description
+        make = functools.partial(AROUND[name], build(inner))
     try:
-        return AROUND[name](of)
+        return make()
     except BaseException as error:
         raise LookupError(f"Python makes no such object: {description}") from error

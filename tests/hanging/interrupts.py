@@ -96,8 +96,8 @@ class Remains:
     def check(self) -> None:
         if sys.version_info[:2] == (3, 13) and not getattr(sys, "_is_gil_enabled", lambda: True)():
             return  # it makes functions and classes immortal, and so what they refer to, when a thread is started
-        gc.collect()
-        gc.collect()  # for PyPy, which frees at the second what had a finalizer at the first
+        for _ in range(5):
+            gc.collect()  # again, for PyPy, which frees at the second what had a finalizer at the first, and so on
         alive = sum(reference() is not None for reference in self._references)
         if alive:
             raise WrongError(f"{alive} of {len(self._references)} values are kept alive by what was left behind")
