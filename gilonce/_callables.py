@@ -25,8 +25,9 @@ _CO_ASYNC_GENERATOR = 0x200
 def name_of(function: Any) -> str:
     """Return the qualified name, or for what has none a description that asks no `repr`."""
     name = getattr(function, "__qualname__", None)
-    if isinstance(name, str):
-        return name
+    # Not by `isinstance`, for what only passes for a str would be asked for what it does not have.
+    if issubclass(type(name), str):
+        return str(name)
     if _is_partial(function):
         return f"<partial of {name_of(function.func)}>"
     return f"<{type(function).__qualname__} object>"

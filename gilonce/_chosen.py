@@ -249,11 +249,15 @@ class KeptDefinition(Definition):
         return kept
 
 
+class Done:
+    """What a cell holds, itself and not an instance, whose value is elsewhere."""
+
+
 class _Guarded(Exclusive):
     """How to fill a place with what another cell allows to be computed.
 
     What is computed is published from inside that cell's initializer. The cell itself is
-    given `DONE`: the value, and whether it lost a race and is to be discarded, is a matter
+    given `Done`: the value, and whether it lost a race and is to be discarded, is a matter
     of the place. So a cell that holds it, while the place has no value, is of a value that
     was taken out since; and who comes to a cell that does not, after another has published,
     finds the value before computing it.
@@ -272,13 +276,19 @@ class _Guarded(Exclusive):
 
         def guarded() -> Any:
             computed.append(compute())
-            return DONE
+            return Done
 
         while True:
-            self._guard().get_or_init(guarded)
-            value = computed[0] if computed else self._load()
+            given = self._guard().get_or_init(guarded)
+            value = self._value(given, computed)
             if value is not EMPTY:
                 return value
+
+    def _value(self: Any, given: Any, computed: list[Any]) -> Any:
+        """Return what a cell has come to: what was computed in it, or is in its place, or comes from somewhere else."""
+        if computed:
+            return computed[0]
+        return self._load() if given is Done else given
 
     async def aget_or_init(self: Any, initializer: Callable[[], Awaitable[Any]], /) -> Any:
         check_initializer(initializer)
@@ -287,16 +297,11 @@ class _Guarded(Exclusive):
 
         async def guarded() -> Any:
             computed.append(await GILOnceCell.aget_or_init(self, initializer))
-            return DONE
+            return Done
 
         while value is EMPTY:
-            await self._guard().aget_or_init(guarded)
-            value = computed[0] if computed else self._load()
+            value = self._value(await self._guard().aget_or_init(guarded), computed)
         return value
-
-
-#: What a cell holds whose value is elsewhere.
-DONE = "the value is with its owner"
 
 
 class GuardedDictCell(_Guarded, OwnedDictCell):

@@ -100,7 +100,7 @@ class once_property:  # noqa: N801 - a decorator, named as `property` and `cache
             check_final(choose(cell, discard, cls.__name__), cls.__name__)
         elif discard is not None:
             check_discard(discard, cls.__name__)
-        if slot is not None and not isinstance(slot, str):
+        if slot is not None and not issubclass(type(slot), str):
             raise TypeError(f"{cls.__name__}(slot=...) takes the name of a slot, not {slot!r}")
         if function is None:
             return lambda function: cls(function, slot=slot, discard=discard, cell=cell)

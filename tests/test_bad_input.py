@@ -813,10 +813,7 @@ def outcomes_of(name: str, descriptions: list[Description]) -> list[list[object]
 
 
 #: What is known to go wrong and waits to be mended: a use, and what it is fed with.
-KNOWN = [
-    *((f"name of a slot with {kind}", "passes for a str") for kind in FINAL),
-    ("name in a deadlock", "passes for a str"),
-]
+KNOWN: list[tuple[str, Any]] = []
 if "native" in IMPLEMENTATIONS and getattr(sys, "_is_gil_enabled", lambda: True)():
     # Only Python asks such a dict by the methods of its own.
     KNOWN += [

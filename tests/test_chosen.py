@@ -19,7 +19,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from support import SURFACES, WATCHDOG, With, race, run_threads
+from support import SURFACES, WATCHDOG, With, drive, race, run_threads
 
 Make = Callable[[], Any]
 
@@ -384,6 +384,35 @@ def test_an_attribute_is_published_before_its_cell_lets_the_next_one_in(gilonce:
     assert owner.attribute is runs[0]
     assert seen == runs * 2
     assert len(runs) == 1
+
+
+def test_a_cell_may_have_its_value_from_elsewhere(gilonce: ModuleType) -> None:
+    """Then nothing is computed, and nothing is kept."""
+
+    class Knows(OwnCell):
+        def get_or_init(self, _: Callable[[], Any]) -> Any:
+            return "known"
+
+        async def aget_or_init(self, _: Callable[[], Any]) -> Any:
+            return "known"
+
+    class Owner:
+        @gilonce.once_property(cell=Knows)
+        def attribute(self) -> str:
+            return "computed"
+
+        @gilonce.once_property(cell=Knows)
+        async def awaited(self) -> str:
+            return "computed"
+
+    owner = Owner()
+    assert [owner.attribute, owner.attribute] == ["known"] * 2
+    assert drive(get(owner)) == "known"
+    assert vars(owner).keys().isdisjoint({"attribute", "awaited"})
+
+
+async def get(owner: Any) -> Any:
+    return await owner.awaited
 
 
 def test_a_class_attribute_and_a_static_one_keep_their_rules(gilonce: ModuleType, make_final: Make) -> None:

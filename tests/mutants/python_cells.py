@@ -447,7 +447,7 @@ CHOICE = [
     Mutant(
         "the cell behind an attribute keeps its value",
         "_chosen.py",
-        "            computed.append(compute())\n            return DONE\n",
+        "            computed.append(compute())\n            return Done\n",
         "            computed.append(compute())\n            return computed[0]\n",
         (CHOSEN + "what_was_deleted_or_taken_is_kept_by_nothing[{}-one's own]",),
     ),

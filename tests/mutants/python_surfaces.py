@@ -52,7 +52,7 @@ CALLABLES = [
     Mutant(
         "a name that is no string is a name",
         "_callables.py",
-        "    if isinstance(name, str):\n        return name",
+        "    if issubclass(type(name), str):\n        return str(name)",
         "    if name is not None:\n        return name  # type: ignore[no-any-return]",
         ("test_callables.py::test_a_name_that_is_no_string_is_none[{}]",),
     ),
