@@ -101,8 +101,8 @@ SCENARIOS = [
     *scenarios_of("cell_per_process", combine(OF_VIEW, 2) + TOUCH_THRICE),
     *scenarios_of("method_with_kept_cell", combine(OF_VIEW, 2)),
     *scenarios_of("class_with_kept_cell", combine(OF_VIEW, 2)),
-    *scenarios_of("method_with_guard", combine(["touch", "get", "set", "take"], 2)[1:]),
-    *scenarios_of("property_with_guard", combine(OF_ATTRIBUTE, 2)),
+    *scenarios_of("method_with_guard", combine(["touch", "get", "set", "take"], 2)[1:], **WITH_GIL),
+    *scenarios_of("property_with_guard", combine(OF_ATTRIBUTE, 2), **WITH_GIL),
     # They meet nowhere: one interleaving is all there are.
     *map(per_thread, scenarios_of("cell_per_thread", combine(OF_VIEW, 2))),
     *scenarios_of("reified_global", combine(["touch", "fail", "write"], 2), OF_GLOBAL, **WITH_GIL),
@@ -110,6 +110,8 @@ SCENARIOS = [
 
 #: These take minutes.
 LONG = [
+    *scenarios_of("method_with_guard", combine(OF_VIEW, 2)),
+    *scenarios_of("property_with_guard", combine(OF_ATTRIBUTE, 2)),
     *scenarios_of("cell", combine(["touch", "fail", "get", "set", "take"], 3)),
     *scenarios_of("once_method", combine(OF_VIEW, 3)),
     *scenarios_of(
