@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 from support import IMPLEMENTATIONS, activate
 
 #: By how much a run is longer than the default one. A longer one begins at random:
-#: `GILONCE_SEARCH=20 python -m pytest tests/test_model.py tests/test_bad_input.py`
+#: `GILONCE_SEARCH=3 python -m pytest tests/test_model.py tests/test_bad_input.py`
 #: A shorter one, as of 0.2, is for the interpreters after the first.
 FACTOR = float(os.environ.get("GILONCE_SEARCH", "1"))
 

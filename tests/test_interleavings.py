@@ -1,8 +1,11 @@
-"""Every interleaving of two and of three threads, over every operation: see `interleavings.py` for how.
+"""Every interleaving of two threads over every operation, and of three over some: see `interleavings.py` for how.
 
 Each scenario says what each thread does. What came of it must obey the laws in every interleaving; and the set of all
 that came of it must be what a plain model of the cell gives, whose steps are atomic: no more, so the cell behaves as
 if each of its steps happened at one moment, and no less, so the exploration has missed nothing.
+
+Three threads do what fills and empties a cell, each in all ways to combine these. Elsewhere they touch, for a place
+differs from the cell in how it is filled; and what only reads comes between two threads as it does between three.
 
 `python tests/test_interleavings.py` prints a table: interleavings and outcomes of each scenario, and the time. With
 `--all` it runs those too that take minutes.
