@@ -5,6 +5,7 @@ from __future__ import annotations
 from mutant import BETWEEN, FORK, FRONTRUN, Mutant
 
 LOCK = "test_lock.py::test_"
+WAITS = "test_waits.py::test_"
 TASKS = "test_lock_async.py::test_"
 CHOSEN = "test_chosen.py::test_"
 THREAD = "test_per_thread.py::test_"
@@ -204,21 +205,21 @@ LOCKS = [
         "_waits.py",
         "return wait.loop is loop if loop is not None and loop.is_running() else is_above",
         "return is_above",
-        (LOCK + "a_loop_that_runs_is_held_up_by_what_blocks_it_in_whichever_thread[{}]",),
+        (WAITS + "a_loop_that_runs_is_held_up_by_what_blocks_it_in_whichever_thread[{}]",),
     ),
     Mutant(
         "a loop that runs nowhere just now is held up by nobody",
         "_waits.py",
         "loop.is_running() else is_above",
         "loop.is_running() else False",
-        (LOCK + "a_loop_that_runs_is_held_up_by_what_blocks_it_in_whichever_thread[{}]",),
+        (WAITS + "a_loop_that_runs_is_held_up_by_what_blocks_it_in_whichever_thread[{}]",),
     ),
     Mutant(
         "a task whose loop is closed is waited for",
         "_waits.py",
         "        if self.attempt.is_abandoned():\n",
         "        if False:\n",
-        (LOCK + "a_task_whose_loop_is_closed_is_not_waited_for[{}]",),
+        (WAITS + "a_task_whose_loop_is_closed_is_not_waited_for[{}]",),
     ),
     Mutant(
         "the task that initializes is kept alive",
@@ -248,7 +249,7 @@ LOCKS = [
         "_waits.py",
         "claims.setdefault(frozenset(map(id, cycle)), self)",
         "claims.setdefault(frozenset(), self)",
-        (LOCK + "who_has_left_one_cycle_to_another_is_told_of_the_next[{}]",),
+        (WAITS + "who_has_left_one_cycle_to_another_is_told_of_the_next[{}]",),
         hangs=True,
     ),
     Mutant(
