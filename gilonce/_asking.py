@@ -10,7 +10,7 @@ from types import FunctionType
 
 from wrapt.wrappers import ObjectProxy  # type: ignore[import-untyped]
 
-from ._proxy import ALWAYS, OPTIONAL, LazyProxy, ask, implied_interface, methods_of
+from ._proxy import ALWAYS, LazyProxy, ask, entries_of, implied_interface, methods_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,8 +54,6 @@ def make_asking_proxy(factory: Callable[[], Any], interface: type | None, cell: 
         interface = implied_interface(factory)
     names = tuple(ALWAYS) if interface is None else methods_of(interface)
     if names not in _classes:
-        # What is not iterable must be told so, for this proxy has a `__getitem__` whatever it stands for.
-        namespace: dict[str, Any] = {"__iter__": None, **{name: OPTIONAL[name] for name in names}}
         metaclass: Any = type(AskingProxy)
-        _classes.setdefault(names, metaclass("LazyProxy", (AskingProxy,), namespace))
+        _classes.setdefault(names, metaclass("LazyProxy", (AskingProxy,), entries_of(names, AskingProxy)))
     return _classes[names](factory, cell)

@@ -10,6 +10,7 @@ import copy
 import operator
 import os
 import sys
+from types import FunctionType
 from weakref import ref
 
 from wrapt import BaseObjectProxy
@@ -243,9 +244,17 @@ _classes: dict[tuple[str, ...], type[LazyProxy]] = {}
 
 def _class_with(names: tuple[str, ...]) -> type[LazyProxy]:
     if names not in _classes:
-        namespace = {name: OPTIONAL[name] for name in names}
-        _classes.setdefault(names, in_c(type("LazyProxy", (LazyProxy,), namespace)))
+        _classes.setdefault(names, in_c(type("LazyProxy", (LazyProxy,), entries_of(names, LazyProxy))))
     return _classes[names]
+
+
+def entries_of(names: tuple[str, ...], base: type) -> dict[str, Any]:
+    """Return what a class of proxies that have the methods of those names has in it."""
+    entries: dict[str, Any] = {name: OPTIONAL[name] for name in names}
+    if isinstance(getattr(base, "__getitem__", None), FunctionType):
+        # wrapt in Python: what has a `__getitem__` is iterable, unless it says that it is not.
+        entries.setdefault("__iter__", None)
+    return entries
 
 
 _with_all = _class_with(tuple(ALWAYS))

@@ -362,6 +362,39 @@ def test_a_failure_leaves_an_attribute_to_be_computed(gilonce: ModuleType, make_
         assert [getattr(owner, name), getattr(owner, name)] == ["value"] * 2
 
 
+def test_who_finds_a_value_taken_that_another_has_computed_computes_one(gilonce: ModuleType) -> None:
+    """A cell says that the value is there, and meanwhile somebody has taken it: the next turn is one's own."""
+    first, others = {"method": True, "awaited": True}, []
+    numbers = itertools.count()
+
+    class Late(OwnCell):
+        def get_or_init(self, initializer: Callable[[], Any]) -> Any:
+            if first.pop("method", None):
+                others.append(owner.method())
+                owner.method.cell.take()
+            return super().get_or_init(initializer)
+
+        async def aget_or_init(self, initializer: Callable[[], Any]) -> Any:
+            if first.pop("awaited", None):
+                others.append(await owner.awaited())
+                owner.awaited.cell.take()
+            return await super().aget_or_init(initializer)
+
+    class Owner:
+        @gilonce.once(cell=Late)
+        def method(self) -> int:
+            return next(numbers)
+
+        @gilonce.once(cell=Late)
+        async def awaited(self) -> int:
+            return next(numbers)
+
+    owner = Owner()
+    assert owner.method() == 1
+    assert drive(owner.awaited()) == 3
+    assert others == [0, 2]
+
+
 def test_an_attribute_is_published_before_its_cell_lets_the_next_one_in(gilonce: ModuleType) -> None:
     """So who is let in next, by a cell that may know no better, finds it and computes nothing."""
     runs: list[object] = []

@@ -150,6 +150,10 @@ def test_an_untouched_proxy_does_what_the_real_object_does(gilonce: ModuleType, 
         except Exception as error:
             return type(error)
 
+    for cls in type(lazily(gilonce, value)).__mro__:
+        # Whose annotations somebody asked for, as `isinstance` with a protocol does, has some, and so has a proxy.
+        if vars(cls).get("__annotations__") == {}:
+            del cls.__annotations__
     for operation in OPERATIONS.replace("\n", ";").split(";"):
         if operation.strip():
             expected = outcome(operation.strip(), copy.copy(value))
@@ -529,7 +533,7 @@ def test_what_a_class_inherits_or_forbids_counts(gilonce: ModuleType) -> None:
             return [1, 2][index]
 
     assert callable(gilonce.lazy_global(Derived))
-    assert not hasattr(type(gilonce.lazy_global(Derived)), "__iter__")
+    assert getattr(type(gilonce.lazy_global(Derived)), "__iter__", None) is None
     assert hasattr(type(gilonce.lazy_global(len, interface=FunctionType)), "__get__")
     assert list(gilonce.lazy_global(Sequence)) == [1, 2]
 

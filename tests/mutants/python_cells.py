@@ -688,10 +688,10 @@ HOOKS = [
 #: `_asking.py`.
 ASKING = [
     Mutant(
-        "a proxy that asks is iterable whatever it stands for",
-        "_asking.py",
-        '{"__iter__": None, **{name: OPTIONAL[name] for name in names}}',
-        "{name: OPTIONAL[name] for name in names}",
+        "a proxy in Python is iterable whatever it stands for",
+        "_proxy.py",
+        'entries.setdefault("__iter__", None)',
+        "pass",
         (CHOSEN + "a_proxy_is_iterable_only_where_the_real_object_is[{}-ThreadOnceCell]",),
     ),
     Mutant(
