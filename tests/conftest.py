@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -24,3 +25,10 @@ def switch_often() -> Iterator[None]:
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(interval)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector, which many tests call, pass over what is there for all of them."""
+    if hasattr(gc, "freeze"):
+        gc.collect()
+        gc.freeze()
