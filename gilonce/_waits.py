@@ -64,8 +64,8 @@ class Attempt:
         register: the dict in which the attempts of a cell are entered, one at a time.
         key: of the cell in it.
         initializer: for messages.
-        task: the task that runs it, or None if a thread does. Not kept alive: one whose event loop
-            is gone never goes on, and ends this when it is collected.
+        task: the task that runs it, or None if a thread does. Not kept alive, for one whose event
+            loop is gone never goes on.
         owner: kept alive, for the key may be its `id`.
     """
 
@@ -132,9 +132,12 @@ class Attempt:
         return wait.loop is loop if loop is not None and loop.is_running() else is_above
 
     def is_abandoned(self) -> bool:
-        """Return whether it is that of a task which can never go on."""
-        loop = None if self.task is None else _loop_of(self.task())
-        return loop is not None and loop.is_closed()
+        """Return whether it is that of a task which can never go on: it is gone, or its event loop is closed."""
+        if self.task is None:
+            return False
+        task = self.task()
+        loop = _loop_of(task)
+        return task is None or (loop is not None and loop.is_closed())
 
 
 class Wait:
