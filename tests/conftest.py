@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Iterator
 from types import ModuleType
@@ -25,10 +24,3 @@ def switch_often() -> Iterator[None]:
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(interval)
-
-
-def pytest_collection_finish() -> None:
-    """Let the collector, which many tests call, pass over what is there for all of them."""
-    if hasattr(gc, "freeze"):
-        gc.collect()
-        gc.freeze()
