@@ -128,6 +128,17 @@ def surface(build: Surface) -> Surface:
     return build
 
 
+def instance_of(cls: type[Any]) -> Any:
+    """Return an instance whose `__dict__`, if it is to have one, is there.
+
+    CPython 3.10 makes it when it is first asked for, and may give two threads that ask at
+    once one each, if the collector comes in between: what the one puts there is lost.
+    """
+    made = cls()
+    getattr(made, "__dict__", None)
+    return made
+
+
 @surface
 def cell(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> Touch:
     it = gilonce.GILOnceCell(discard=discard)
@@ -169,7 +180,7 @@ def once_method(gilonce: Any, initializer: Callable[[], Any], discard: Any) -> T
         def method(self) -> Any:
             return initializer()
 
-    owner = Owner()
+    owner = instance_of(Owner)
     return lambda: owner.method()
 
 
@@ -213,7 +224,7 @@ def property_in_dict(gilonce: Any, initializer: Callable[[], Any], discard: Any)
         def attribute(self) -> Any:
             return initializer()
 
-    owner = Owner()
+    owner = instance_of(Owner)
     return lambda: owner.attribute
 
 
@@ -226,7 +237,7 @@ def property_in_slot(gilonce: Any, initializer: Callable[[], Any], discard: Any)
         def attribute(self) -> Any:
             return initializer()
 
-    owner = Owner()
+    owner = instance_of(Owner)
     return lambda: owner.attribute
 
 
@@ -259,7 +270,7 @@ def async_property(gilonce: Any, initializer: Callable[[], Any], discard: Any) -
         async def attribute(self) -> Any:
             return initializer()
 
-    owner = Owner()
+    owner = instance_of(Owner)
     return lambda: drive(owner.attribute)
 
 
@@ -275,7 +286,7 @@ def property_through_super(gilonce: Any, initializer: Callable[[], Any], discard
         def attribute(self) -> Any:
             return super().attribute
 
-    owner = Derived()
+    owner = instance_of(Derived)
     return lambda: owner.attribute
 
 
