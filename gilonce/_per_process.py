@@ -155,15 +155,16 @@ def _empty_all() -> None:
 
 def _disarm_finalizers() -> None:
     """Forbid `weakref.finalize` to finalize, at the end of the interpreter, what is kept or belongs to that."""
-    armed = {}
+    armed = []
     for finalizer in list(getattr(finalize, "_registry", ())):
         alive = finalizer.peek()
         if alive is not None and finalizer.atexit:
-            armed[id(alive[0])] = finalizer
+            armed.append((finalizer, id(alive[0])))
     if armed:
-        for reached in _reachable(_inherited):
-            if id(reached) in armed:
-                armed[id(reached)].atexit = False
+        kept = set(map(id, _reachable(_inherited)))
+        for finalizer, it in armed:
+            if it in kept:
+                finalizer.atexit = False
 
 
 #: (A frame, on Python 3.10, leads to a module's globals.)

@@ -254,14 +254,16 @@ def test_what_belongs_to_what_is_kept_is_not_finalized_either(gilonce: ModuleTyp
     pool, another = Value(), Value()
     pool.connections = {"first": [Value()]}
     pool.make = lambda: another
-    finalizers = [weakref.finalize(it, print) for it in (pool, pool.connections["first"][0], another, Value)]
-    unwanted = weakref.finalize(pool.connections["first"][0], print)
+    connection = pool.connections["first"][0]
+    # Two of one connection: each is told.
+    finalizers = [weakref.finalize(it, print) for it in (pool, connection, connection, another, Value)]
+    unwanted = weakref.finalize(connection, print)
     unwanted.atexit = False
     cell = gilonce.ProcessOnceCell()
     cell.set(pool)
     try:
         fork._after_fork_in_child()
-        assert [finalizer.atexit for finalizer in finalizers] == [False, False, True, True]
+        assert [finalizer.atexit for finalizer in finalizers] == [False, False, False, True, True]
     finally:
         for finalizer in [*finalizers, unwanted]:
             finalizer.detach()

@@ -592,8 +592,15 @@ PER_PROCESS = [
     Mutant(
         "what belongs to what a child inherits is finalized there",
         "_per_process.py",
-        "        for reached in _reachable(_inherited):\n",
-        "        for reached in _inherited:\n",
+        "map(id, _reachable(_inherited))",
+        "map(id, _inherited)",
+        (KEPT + "what_belongs_to_what_is_kept_is_not_finalized_either[{}]",),
+    ),
+    Mutant(
+        "of what a child inherits one finalizer is told, and no more",
+        "_per_process.py",
+        "                finalizer.atexit = False\n",
+        "                finalizer.atexit = False\n                break\n",
         (KEPT + "what_belongs_to_what_is_kept_is_not_finalized_either[{}]",),
     ),
     Mutant(
