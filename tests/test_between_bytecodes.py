@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import faulthandler
 import itertools
-import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import places
 import pytest
+from bytecodes import AtBytecode, files_of
 from places import ACTIONS, OF_ATTRIBUTE, OF_CELL, OF_GLOBAL, OF_OVERRIDE, OF_VIEW, TOUCH_TWICE, scenarios_of
 from scenarios import Outcome, Place, Run, Scenario, model_outcomes
 from searching import FACTOR
@@ -27,9 +26,6 @@ from support import WATCHDOG
 
 #: Where a run is to be shorter, the other comes in before every so many bytecodes.
 STRIDE = max(1, round(1 / FACTOR))
-
-#: PyPy has no events for opcodes; there, every line has to do.
-EVENT = "opcode" if hasattr(FrameType, "f_trace_opcodes") else "line"
 
 
 class Other:
@@ -64,34 +60,17 @@ class Other:
 
 def _act_between(run: Run, position: int, other: Other, files: tuple[str, ...]) -> bool:
     """Act, and let the other act before the bytecode of that number; return whether there was one."""
-    seen = 0
     has_come_back = True
 
-    def trace(frame: FrameType, event: str, argument: object) -> Any:
-        nonlocal seen, has_come_back
-        if not frame.f_code.co_filename.startswith(files):
-            return None
-        if EVENT == "opcode":
-            frame.f_trace_opcodes = True
-        if event == EVENT:
-            seen += 1
-            if seen == position:
-                sys.settrace(None)
-                has_come_back = other.act(lambda: run.work(1))
-        return trace
+    def let_it_act() -> None:
+        nonlocal has_come_back
+        has_come_back = other.act(lambda: run.work(1))
 
-    # Python 3.12 sends opcode events only if a frame has asked for them before tracing begins.
-    if EVENT == "opcode":
-        sys._getframe().f_trace_opcodes = True
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        run.work(0)
-    finally:
-        sys.settrace(before)
+    between = AtBytecode(position, let_it_act, files)
+    between.run(lambda: run.work(0))
     # Not where it happens, for there an action would catch it.
     assert has_come_back, f"before bytecode {position}, a thread waits for another"
-    return seen >= position
+    return between.has_acted
 
 
 def outcomes_between(
@@ -99,7 +78,7 @@ def outcomes_between(
 ) -> Iterator[Outcome]:
     """Give what comes of the other's acting before each bytecode; raise AssertionError if that is wrong."""
     assert len(scenario.threads) == 2
-    files = (os.path.dirname(str(gilonce.__file__)) + os.sep, places.__file__, __file__)
+    files = (files_of(gilonce), places.__file__, __file__)
     expected = model_outcomes(scenario)
     other = Other(patience)
     try:

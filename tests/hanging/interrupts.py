@@ -20,8 +20,9 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any
+
+from bytecodes import AtBytecode
 
 from .scenario import (
     CannotError,
@@ -39,38 +40,16 @@ from .scenario import (
 )
 from .tools import Tool, Touch
 
-#: PyPy has no events for opcodes; there, every line has to do.
-EVENT = "opcode" if hasattr(FrameType, "f_trace_opcodes") else "line"
 
-
-class Interruption:
-    """Calls `interrupt` before the bytecode of that number; they are counted through all that is run in it."""
-
-    def __init__(self, position: int, interrupt: Callable[[], object]) -> None:
-        self.seen = 0
-        self._position = position
-        self._interrupt = interrupt
-
-    def _trace(self, frame: FrameType, event: str, argument: object) -> Any:
-        if EVENT == "opcode":
-            frame.f_trace_opcodes = True
-        if event == EVENT:
-            self.seen += 1
-            if self.seen == self._position:
-                self._interrupt()
-        return self._trace
+class Interruption(AtBytecode):
+    """An interrupt before that bytecode."""
 
     def run(self, action: Callable[[], Any]) -> Any:
-        # Python 3.12 sends opcode events only if a frame has asked for them before tracing begins.
-        if EVENT == "opcode":
-            sys._getframe().f_trace_opcodes = True
         # What finalizers raise is lost, so none are to run meanwhile.
         gc.disable()
-        sys.settrace(self._trace)
         try:
-            return action()
+            return super().run(action)
         finally:
-            sys.settrace(None)
             gc.enable()
 
 
@@ -215,6 +194,39 @@ def interrupt_who_is_waited_for(tool: Tool) -> None:
     assert position > 4
 
 
+def interrupt_one_who_waits(
+    tool: Tool, make: Callable[[First], tuple[Touch, Callable[[int], tuple[Any, int]]]], position: int
+) -> tuple[Any, int, list[type]]:
+    """Interrupt one who waits for another that initializes, as a third does.
+
+    Given an initializer, `make` returns what touches, and what touches and is interrupted before the bytecode of a
+    number. The outcome is returned, how many bytecodes were seen, and what had something to raise to nobody.
+    """
+    go_on()
+    entered, both_there = threading.Event(), threading.Event()
+    others: list[start] = []
+
+    def inside() -> None:
+        entered.set()
+        both_there.wait()
+        # For as long as this one stays, they wait, if they do; where they do not, they end.
+        let_wait(tool, others)
+
+    initializer = First(inside)
+    touch, touch_interrupted = make(initializer)
+    leader = start(touch)
+    entered.wait()
+    others += [start(functools.partial(touch_interrupted, position)), start(touch)]
+    with unraisable() as sources:
+        both_there.set()
+        outcome, seen = others[0]()
+        got = [leader(), others[1]()]
+    # At once, for who comes now might be kept waiting.
+    check_under_way(tool)
+    check_after(tool, touch, got, initializer)
+    return outcome, seen, sources
+
+
 @scenario()
 def interrupt_who_waits(tool: Tool) -> None:
     """`KeyboardInterrupt` at every bytecode of a touch that waits for another thread's, as a third one does.
@@ -222,30 +234,13 @@ def interrupt_who_waits(tool: Tool) -> None:
     Wrong, too: as before.
     """
     tool.make(Value)()
-    for position in itertools.count(1):
-        go_on()
-        entered, both_there = threading.Event(), threading.Event()
-        others: list[start] = []
 
-        def inside(
-            entered: threading.Event = entered, both_there: threading.Event = both_there, others: list[start] = others
-        ) -> None:
-            entered.set()
-            both_there.wait()
-            # For as long as this one stays, they wait, if they do; where they do not, they end.
-            let_wait(tool, others)
-
-        initializer = First(inside)
+    def make(initializer: First) -> tuple[Touch, Callable[[int], tuple[Any, int]]]:
         touch = tool.make(initializer)
-        leader = start(touch)
-        entered.wait()
-        others += [
-            start(functools.partial(interrupted, touch, position, raise_keyboard_interrupt)),
-            start(touch),
-        ]
-        both_there.set()
-        outcome, seen = others[0]()
-        check_after(tool, touch, [leader(), others[1]()], initializer)
+        return touch, lambda position: interrupted(touch, position, raise_keyboard_interrupt)
+
+    for position in itertools.count(1):
+        outcome, seen, _ = interrupt_one_who_waits(tool, make, position)
         if seen < position:
             break
         if type(outcome) is not KeyboardInterrupt:

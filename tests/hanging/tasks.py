@@ -12,7 +12,14 @@ import warnings
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
-from .interrupts import Interruption, Remains, check_after, let_wait, raise_keyboard_interrupt, unraisable
+from .interrupts import (
+    Interruption,
+    Remains,
+    check_after,
+    interrupt_one_who_waits,
+    raise_keyboard_interrupt,
+    unraisable,
+)
 from .scenario import (
     First,
     Value,
@@ -22,20 +29,21 @@ from .scenario import (
     go_on,
     outcome_of,
     scenario,
-    start,
     together,
 )
 from .tools import AsyncTouch, Tool, Touch
 
 
 @types.coroutine
-def _watched(awaitable: Awaitable[Any], at_suspension: Callable[[], object]) -> Generator[Any, Any, Any]:
-    """Await, and call `at_suspension` whenever that is suspended."""
-    inner: Any = awaitable.__await__()
+def _in_steps(
+    touch: AsyncTouch, run: Callable[[Any], Any] = lambda step: step(), at_suspension: Callable[[], object] = int
+) -> Generator[Any, Any, Any]:
+    """Touch and await, each step by `run`, and call `at_suspension` whenever it is suspended."""
+    inner: Any = run(lambda: touch().__await__())
     resume = functools.partial(inner.send, None)
     while True:
         try:
-            suspended = resume()
+            suspended = run(resume)
         except StopIteration as stop:
             return stop.value
         at_suspension()
@@ -45,14 +53,9 @@ def _watched(awaitable: Awaitable[Any], at_suspension: Callable[[], object]) -> 
             resume = functools.partial(inner.throw, error)
 
 
-async def _cancel_one(tool: Tool, tasks: int, cancelled: int, suspension: int) -> bool:
-    """Cancel that task at its suspension of that number; return whether it came so far."""
+async def _cancel_one(touch: AsyncTouch, tasks: int, cancelled: int, suspension: int) -> tuple[bool, Any]:
+    """Cancel that task at its suspension of that number; return whether it came so far, and the value."""
     suspensions = 0
-
-    async def initializer() -> Value:
-        for _ in range(3):
-            await asyncio.sleep(0)
-        return Value()
 
     def cancel() -> None:
         nonlocal suspensions
@@ -63,16 +66,15 @@ async def _cancel_one(tool: Tool, tasks: int, cancelled: int, suspension: int) -
             task.cancel()
 
     async def work(index: int) -> Any:
-        return await _watched(touch(), cancel if index == cancelled else int)
+        return await _in_steps(touch, at_suspension=cancel if index == cancelled else int)
 
-    touch = tool.make_async(initializer)
     got = await asyncio.gather(*map(work, range(tasks)), return_exceptions=True)
     got.append(await touch())
     is_cancelled = suspensions >= suspension
     if is_cancelled and not isinstance(got.pop(cancelled), asyncio.CancelledError):
         raise WrongError(f"task {cancelled}, cancelled at suspension {suspension}, went on")
     expect_one(got)
-    return is_cancelled
+    return is_cancelled, got[0]
 
 
 @scenario(form="make_async")
@@ -81,16 +83,22 @@ def cancellation(tool: Tool) -> None:
 
     Wrong, too: a task that was not cancelled ends with an exception, or the one that was does not.
     """
+
+    async def initializer() -> Value:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return Value()
+
     for cancelled in range(3):
         for suspension in itertools.count(1):
             go_on()
-            if not asyncio.run(_cancel_one(tool, 3, cancelled, suspension)):
+            is_cancelled, _ = asyncio.run(_cancel_one(tool.make_async(initializer), 3, cancelled, suspension))
+            if not is_cancelled:
                 break
 
 
 async def _cancel_who_discards(tool: Tool, tasks: int, cancelled: int, suspension: int) -> bool:
     """As `_cancel_one`, where those who lose have to wait until their value is discarded."""
-    suspensions = 0
     made: list[Value] = []
     begun: list[Value] = []
     done: list[Value] = []
@@ -106,25 +114,9 @@ async def _cancel_who_discards(tool: Tool, tasks: int, cancelled: int, suspensio
             await asyncio.sleep(0)
         done.append(value)
 
-    def cancel() -> None:
-        nonlocal suspensions
-        suspensions += 1
-        if suspensions == suspension:
-            task = asyncio.current_task()
-            assert task is not None
-            task.cancel()
-
-    async def work(index: int) -> Any:
-        return await _watched(touch(), cancel if index == cancelled else int)
-
     touch = tool.make_discarding(initializer, discard)
-    got = await asyncio.gather(*map(work, range(tasks)), return_exceptions=True)
-    got.append(await touch())
-    is_cancelled = suspensions >= suspension
-    if is_cancelled and not isinstance(got.pop(cancelled), asyncio.CancelledError):
-        raise WrongError(f"task {cancelled}, cancelled at suspension {suspension}, went on")
-    expect_one(got)
-    losers = [value for value in made if value is not got[0]]
+    is_cancelled, kept = await _cancel_one(touch, tasks, cancelled, suspension)
+    losers = [value for value in made if value is not kept]
     if begun != losers or len(losers) - len(done) != (is_cancelled and suspension > 1):
         raise WrongError(f"of {len(losers)} that lost, {len(begun)} began to be discarded, and {len(done)} were")
     return is_cancelled
@@ -145,22 +137,6 @@ def cancellation_while_discarding(tool: Tool) -> None:
         assert suspension == (2 if cancelled == 0 else 4)
 
 
-@types.coroutine
-def _interrupted(touch: AsyncTouch, interruption: Interruption) -> Generator[Any, Any, Any]:
-    """Touch and await, with that interruption; the event loop's own bytecodes do not count."""
-    inner: Any = interruption.run(lambda: touch().__await__())
-    resume = functools.partial(inner.send, None)
-    while True:
-        try:
-            suspended = interruption.run(resume)
-        except StopIteration as stop:
-            return stop.value
-        try:
-            resume = functools.partial(inner.send, (yield suspended))
-        except BaseException as error:
-            resume = functools.partial(inner.throw, error)
-
-
 def _prepare(tool: Tool) -> None:
     """Import what is imported late."""
     _in_a_loop(tool.make_async(_async(Value)))()
@@ -178,11 +154,11 @@ def _in_a_loop(touch: AsyncTouch) -> Touch:
 
 
 def _interrupt_in_a_loop(touch: AsyncTouch, position: int) -> tuple[Any, int]:
-    """As `interrupted`, in an event loop of its own."""
+    """As `interrupted`, in an event loop of its own, whose bytecodes do not count."""
     interruption = Interruption(position, raise_keyboard_interrupt)
 
     async def work() -> Any:
-        return await _interrupted(touch, interruption)
+        return await _in_steps(touch, interruption.run)
 
     return outcome_of(lambda: asyncio.run(work())), interruption.seen
 
@@ -237,29 +213,13 @@ def interrupt_of_a_task_that_waits(tool: Tool) -> None:
     Wrong, too: as before.
     """
     _prepare(tool)
-    for position in itertools.count(1):
-        go_on()
-        entered, both_there = threading.Event(), threading.Event()
-        others: list[start] = []
 
-        def inside(
-            entered: threading.Event = entered, both_there: threading.Event = both_there, others: list[start] = others
-        ) -> None:
-            entered.set()
-            both_there.wait()
-            let_wait(tool, others)
-
-        initializer = First(inside)
+    def make(initializer: First) -> tuple[Touch, Callable[[int], tuple[Any, int]]]:
         touch = tool.make_async(_async(initializer))
-        leader = start(_in_a_loop(touch))
-        entered.wait()
-        others += [start(functools.partial(_interrupt_in_a_loop, touch, position)), start(_in_a_loop(touch))]
-        with unraisable() as sources:
-            both_there.set()
-            outcome, seen = others[0]()
-            got = [leader(), others[1]()]
-        check_under_way(tool)
-        check_after(tool, _in_a_loop(touch), got, initializer)
+        return _in_a_loop(touch), functools.partial(_interrupt_in_a_loop, touch)
+
+    for position in itertools.count(1):
+        outcome, seen, sources = interrupt_one_who_waits(tool, make, position)
         if seen < position:
             break
         _expect_interrupt(outcome, position, sources)
