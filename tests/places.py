@@ -23,10 +23,31 @@ def place(build: Callable[[Any, Any, Any], Place]) -> Callable[[Any, Any, Any], 
     return build
 
 
+def of_cell(it: Any, initializer: Any) -> Place:
+    return Place(lambda: it.get_or_init(initializer), it.get, lambda: it)
+
+
+def of_method(owner: Any) -> Place:
+    return Place(lambda: owner.method(), lambda: owner.method.cell.get(), lambda: owner.method.cell)
+
+
+def of_attribute(owner: Any, look: Callable[[], Any]) -> Place:
+    def write(value: Any) -> None:
+        owner.attribute = value
+
+    def delete() -> None:
+        del owner.attribute
+
+    return Place(lambda: owner.attribute, look, None, write, delete)
+
+
+def in_dict(owner: Any) -> Place:
+    return of_attribute(owner, lambda: vars(owner).get("attribute"))
+
+
 @place
 def cell(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    it = gilonce.GILOnceCell(discard=discard)
-    return Place(lambda: it.get_or_init(initializer), it.get, lambda: it)
+    return of_cell(gilonce.GILOnceCell(discard=discard), initializer)
 
 
 @place
@@ -42,8 +63,7 @@ def once_method(gilonce: Any, initializer: Any, discard: Any) -> Place:
         def method(self) -> Any:
             return initializer()
 
-    it = Owner()
-    return Place(lambda: it.method(), lambda: it.method.cell.get(), lambda: it.method.cell)
+    return of_method(Owner())
 
 
 @place
@@ -54,7 +74,7 @@ def once_class_method(gilonce: Any, initializer: Any, discard: Any) -> Place:
         def method(cls) -> Any:
             return initializer()
 
-    return Place(lambda: Owner.method(), lambda: Owner.method.cell.get(), lambda: Owner.method.cell)
+    return of_method(Owner)
 
 
 @place
@@ -69,7 +89,7 @@ def class_without_values(gilonce: Any, initializer: Any, discard: Any) -> Place:
     class Owner(Base):
         pass
 
-    return Place(lambda: Owner.method(), lambda: Owner.method.cell.get(), lambda: Owner.method.cell)
+    return of_method(Owner)
 
 
 @place
@@ -79,8 +99,7 @@ def property_in_dict(gilonce: Any, initializer: Any, discard: Any) -> Place:
         def attribute(self) -> Any:
             return initializer()
 
-    it = Owner()
-    return _attribute_of(it, lambda: vars(it).get("attribute"))
+    return in_dict(Owner())
 
 
 @place
@@ -95,17 +114,7 @@ def property_in_slot(gilonce: Any, initializer: Any, discard: Any) -> Place:
     # The slot is looked for once in a class.
     Owner().attribute = None
     it = Owner()
-    return _attribute_of(it, lambda: getattr(it, "_attribute", None))
-
-
-def _attribute_of(it: Any, look: Any) -> Place:
-    def write(value: Any) -> None:
-        it.attribute = value
-
-    def delete() -> None:
-        del it.attribute
-
-    return Place(lambda: it.attribute, look, None, write, delete)
+    return of_attribute(it, lambda: getattr(it, "_attribute", None))
 
 
 @place
@@ -131,8 +140,7 @@ def property_override(gilonce: Any, initializer: Any, discard: Any) -> Place:
         def attribute(self) -> Any:
             return initializer(super().attribute)
 
-    it = Derived()
-    return _attribute_of(it, lambda: vars(it).get("attribute"))
+    return in_dict(Derived())
 
 
 @place
@@ -147,8 +155,7 @@ def method_override(gilonce: Any, initializer: Any, discard: Any) -> Place:
         def method(self) -> Any:
             return initializer(super().method())
 
-    it = Derived()
-    return Place(lambda: it.method(), lambda: it.method.cell.get(), lambda: it.method.cell)
+    return of_method(Derived())
 
 
 @place
@@ -158,8 +165,7 @@ def method_with_kept_cell(gilonce: Any, initializer: Any, discard: Any) -> Place
         def method(self) -> Any:
             return initializer()
 
-    it = Owner()
-    return Place(lambda: it.method(), lambda: it.method.cell.get(), lambda: it.method.cell)
+    return of_method(Owner())
 
 
 @place
@@ -170,7 +176,7 @@ def class_with_kept_cell(gilonce: Any, initializer: Any, discard: Any) -> Place:
         def method(cls) -> Any:
             return initializer()
 
-    return Place(lambda: Owner.method(), lambda: Owner.method.cell.get(), lambda: Owner.method.cell)
+    return of_method(Owner)
 
 
 @functools.cache  # a class is known again in the next run
@@ -188,8 +194,7 @@ def method_with_guard(gilonce: Any, initializer: Any, discard: Any) -> Place:
         def method(self) -> Any:
             return initializer()
 
-    it = Owner()
-    return Place(lambda: it.method(), lambda: it.method.cell.get(), lambda: it.method.cell)
+    return of_method(Owner())
 
 
 @place
@@ -199,20 +204,17 @@ def property_with_guard(gilonce: Any, initializer: Any, discard: Any) -> Place:
         def attribute(self) -> Any:
             return initializer()
 
-    it = Owner()
-    return _attribute_of(it, lambda: vars(it).get("attribute"))
+    return in_dict(Owner())
 
 
 @place
 def cell_per_process(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    it = gilonce.ProcessOnceCell(discard=discard)
-    return Place(lambda: it.get_or_init(initializer), it.get, lambda: it)
+    return of_cell(gilonce.ProcessOnceCell(discard=discard), initializer)
 
 
 @place
 def cell_per_thread(gilonce: Any, initializer: Any, discard: Any) -> Place:
-    it = gilonce.ThreadOnceCell(discard=discard)
-    return Place(lambda: it.get_or_init(initializer), it.get, lambda: it)
+    return of_cell(gilonce.ThreadOnceCell(discard=discard), initializer)
 
 
 @place

@@ -16,8 +16,21 @@ from queue import Empty, SimpleQueue
 from types import ModuleType
 from typing import Any
 
+import broken_cells
 import places
 import pytest
+from broken_cells import (
+    ChecksAgainThenSets,
+    ChecksThenSets,
+    DiscardsTheWinner,
+    DropsTheLoser,
+    KeepsTheError,
+    LastWriteWins,
+    Locks,
+    LooksThenReads,
+    LooksThenRemoves,
+    SetsInTwoSteps,
+)
 from bytecodes import AtBytecode, files_of
 from places import ACTIONS, OF_ATTRIBUTE, OF_CELL, OF_GLOBAL, OF_OVERRIDE, OF_VIEW, TOUCH_TWICE, scenarios_of
 from scenarios import Outcome, Place, Run, Scenario, model_outcomes
@@ -78,7 +91,7 @@ def outcomes_between(
 ) -> Iterator[Outcome]:
     """Give what comes of the other's acting before each bytecode; raise AssertionError if that is wrong."""
     assert len(scenario.threads) == 2
-    files = (files_of(gilonce), places.__file__, __file__)
+    files = (files_of(gilonce), places.__file__, broken_cells.__file__)
     expected = model_outcomes(scenario)
     other = Other(patience)
     try:
@@ -132,114 +145,6 @@ def test_another_thread_may_act_between_any_two_bytecodes(gilonce: ModuleType, s
     print(f"{scenario.name}: {len(outcomes)} outcomes of {len(model_outcomes(scenario))}")
 
 
-# Cells that are wrong, each in one way. They are found out at the same places.
-
-
-class Broken:
-    """What the broken cells have in common: all but the mistake is right."""
-
-    def __init__(self, discard: Any) -> None:
-        self._values: dict[str, Any] = {}
-        self._discard = discard
-        self._lock = threading.Lock()
-
-    def get(self) -> Any:
-        return self._values.get("value")
-
-    def get_or_init(self, initializer: Any) -> Any:
-        if self.get() is not None:
-            return self.get()
-        value = initializer()
-        published = self._values.setdefault("value", value)
-        if published is not value:
-            self._discard(value)
-        return published
-
-    def take(self) -> Any:
-        return self._values.pop("value", None)
-
-
-class ChecksThenSets(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        if "value" not in self._values:
-            self._values["value"] = initializer()
-        return self._values["value"]
-
-
-class LastWriteWins(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        value = self.get()
-        if value is None:
-            value = self._values["value"] = initializer()
-        return value
-
-
-class ChecksAgainThenSets(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        value = self.get() or initializer()
-        published = self.get() or value
-        self._values["value"] = published
-        if published is not value:
-            self._discard(value)
-        return published
-
-
-class Locks(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        with self._lock:
-            return super().get_or_init(initializer)
-
-
-class DropsTheLoser(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        if self.get() is not None:
-            return self.get()
-        value = initializer()
-        return self._values.setdefault("value", value)
-
-
-class DiscardsTheWinner(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        if self.get() is not None:
-            return self.get()
-        value = initializer()
-        published = self._values.setdefault("value", value)
-        if published is not value:
-            self._discard(published)
-        return published
-
-
-class KeepsTheError(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        try:
-            value = super().get_or_init(initializer)
-        except Exception as error:
-            value = self._values.setdefault("value", error)
-        if isinstance(value, Exception):
-            raise value
-        return value
-
-
-class LooksThenReads(Broken):
-    def get(self) -> Any:
-        if "value" not in self._values:
-            return None
-        return self._values["value"]
-
-
-class LooksThenRemoves(Broken):
-    def take(self) -> Any:
-        value = self._values.get("value")
-        self._values.pop("value", None)
-        return value
-
-
-class SetsInTwoSteps(Broken):
-    def set(self, value: Any) -> None:
-        if self.get() is None:
-            self._values["value"] = value
-
-
 TOUCH, TAKE = ("touch",), ("take",)
 
 
@@ -259,7 +164,7 @@ TOUCH, TAKE = ("touch",), ("take",)
     ],
 )
 def test_a_broken_cell_is_found_out(gilonce: ModuleType, broken: type[Any], threads: Any, fault: str) -> None:
-    """What cannot fail shows nothing. (No mistake is within a line, where PyPy would not see it.)"""
+    """What cannot fail shows nothing."""
 
     def build(_: Any, initializer: Any, discard: Any) -> Place:
         it = broken(discard)

@@ -20,7 +20,6 @@ import itertools
 import os
 import random
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -40,7 +39,17 @@ if importlib.util.find_spec("frontrun") is None:
     skip("frontrun, which explores interleavings, is not installed")
 
 # isort: split
+import broken_cells
 import places
+from broken_cells import (
+    ChecksOutsideTheClaim,
+    ChecksThenSets,
+    DiscardsTheWinner,
+    DropsTheLoser,
+    KeepsTheError,
+    LastWriteWins,
+    Locks,
+)
 from interleavings import Exploration, explore
 from partial_order import Order
 from places import (
@@ -57,7 +66,11 @@ from places import (
 )
 from scenarios import PerThreadModel, Place, Run, Scenario, combine, model_outcomes
 
-FILES = (os.path.dirname(importlib.util.find_spec("gilonce").origin), support.__file__, places.__file__, __file__)
+FILES = (
+    os.path.dirname(importlib.util.find_spec("gilonce").origin),
+    *(module.__file__ for module in (support, places, broken_cells)),
+    __file__,
+)
 
 
 def run(scenario: Scenario, gilonce: ModuleType, **options: Any) -> Exploration:
@@ -146,93 +159,6 @@ def test_every_interleaving_obeys_the_laws_and_gives_what_the_model_gives(
     exploration = run(scenario, python)
     print(f"{scenario.name}: {exploration.interleavings} interleavings")
     assert set(exploration.outcomes) == model_outcomes(scenario)
-
-
-# Cells that are wrong, each in one way. They are found out by the same exploration.
-
-
-class Broken:
-    """What the broken cells have in common: a dict in a slot, as a cell has."""
-
-    __slots__ = ("_claims", "_discard", "_lock", "_values")
-
-    def __init__(self, discard: Any) -> None:
-        self._values: dict[str, Any] = {}
-        self._claims: dict[str, Any] = {}
-        self._discard = discard
-        self._lock = threading.Lock()
-
-    def get(self) -> Any:
-        return self._values.get("value")
-
-
-class ChecksThenSets(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        if "value" not in self._values:
-            self._values["value"] = initializer()
-        return self._values["value"]
-
-
-class LastWriteWins(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        value = self._values.get("value")
-        if value is None:
-            value = self._values["value"] = initializer()
-        return value
-
-
-class ChecksOutsideTheClaim(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        value = self.get()
-        if value is not None:
-            return value
-        value = initializer()
-        if self.get() is None:
-            claimed = self._claims.setdefault("value", value)
-            self._values["value"] = claimed
-            self._claims.pop("value", None)
-        published = self.get()
-        if published is not value:
-            self._discard(value)
-        return published
-
-
-class Locks(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        with self._lock:
-            if self.get() is None:
-                self._values["value"] = initializer()
-        return self.get()
-
-
-class DropsTheLoser(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        return self.get() or self._values.setdefault("value", initializer())
-
-
-class DiscardsTheWinner(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        if self.get() is not None:
-            return self.get()
-        value = initializer()
-        if self._values.setdefault("value", value) is value:
-            return value
-        self._discard(self.get())
-        return self.get()
-
-
-class KeepsTheError(Broken):
-    def get_or_init(self, initializer: Any) -> Any:
-        if self.get() is None:
-            try:
-                value = initializer()
-            except Exception as error:
-                value = error
-            if self._values.setdefault("value", value) is not value:
-                self._discard(value)
-        if isinstance(self.get(), Exception):
-            raise self.get()
-        return self.get()
 
 
 @pytest.mark.parametrize(

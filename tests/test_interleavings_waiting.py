@@ -18,7 +18,7 @@ from test_interleavings import FILES, main, python, run
 
 # isort: split
 from interleavings import Exploration
-from places import ACTIONS, TOUCH_TWICE
+from places import ACTIONS, TOUCH_TWICE, in_dict, of_cell, of_method
 from scenarios import Place, Scenario, combine, model_outcomes
 from waiting_model import WaitingModel
 
@@ -26,8 +26,7 @@ __all__ = ["python"]
 
 
 def lock(gilonce: Any, initializer: Any, _: Any) -> Place:
-    it = gilonce.OnceLock()
-    return Place(lambda: it.get_or_init(initializer), it.get, lambda: it)
+    return of_cell(gilonce.OnceLock(), initializer)
 
 
 def lock_of_method(gilonce: Any, initializer: Any, _: Any) -> Place:
@@ -36,8 +35,7 @@ def lock_of_method(gilonce: Any, initializer: Any, _: Any) -> Place:
         def method(self) -> Any:
             return initializer()
 
-    it = Owner()
-    return Place(lambda: it.method(), lambda: it.method.cell.get(), lambda: it.method.cell)
+    return of_method(Owner())
 
 
 def lock_of_property(gilonce: Any, initializer: Any, _: Any) -> Place:
@@ -46,8 +44,7 @@ def lock_of_property(gilonce: Any, initializer: Any, _: Any) -> Place:
         def attribute(self) -> Any:
             return initializer()
 
-    it = Owner()
-    return Place(lambda: it.attribute, lambda: vars(it).get("attribute"))
+    return in_dict(Owner())
 
 
 def two_locks(gilonce: Any, initializer: Any, _: Any) -> Place:

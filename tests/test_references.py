@@ -155,14 +155,17 @@ def function_of_a_property(gilonce: Any, thing: Thing) -> None:
     assert prop.__get__(Thing()) == []
 
 
-@use
-def assign_to_a_slot(gilonce: Any, thing: Thing) -> None:
-    prop = gilonce.once_property(Thing(), slot="_x")
+def _assign(prop: Any, thing: Thing) -> None:
     prop.__set_name__(Slotted, "x")
     owner = Slotted()
     for value in thing, None:
         prop.__set__(owner, value)
     assert owner._x is None  # type: ignore[attr-defined]
+
+
+@use
+def assign_to_a_slot(gilonce: Any, thing: Thing) -> None:
+    _assign(gilonce.once_property(Thing(), slot="_x"), thing)
 
 
 @use
@@ -172,12 +175,7 @@ def assign_to_a_slot_by_its_view(gilonce: Any, thing: Thing) -> None:
     async def later(_self: object) -> None:
         return None
 
-    prop = gilonce.once_property(later, slot="_x")
-    prop.__set_name__(Slotted, "x")
-    owner = Slotted()
-    for value in thing, None:
-        prop.__set__(owner, value)
-    assert owner._x is None  # type: ignore[attr-defined]
+    _assign(gilonce.once_property(later, slot="_x"), thing)
 
 
 @use
