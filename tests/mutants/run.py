@@ -37,6 +37,7 @@ import c_cell
 import c_surfaces
 import python_cell
 import python_cells
+import python_locks
 import python_places
 import python_surfaces
 from mutant import CONDITIONS, GIL, NO_GIL, Mutant
@@ -59,9 +60,12 @@ TRIES = 3
 #: In the copy for a mutant that makes threads wait, how long the tests wait for it.
 PATIENCE = "tests/support.py", "WATCHDOG = 30.0", "WATCHDOG = 3.0"
 
+ROOMS = {
+    "python": [python_cell, python_locks, python_cells, python_places, python_surfaces],
+    "native": [c_cell, c_surfaces],
+}
 MUTANTS = {
-    "python": [*python_cell.MUTANTS, *python_cells.MUTANTS, *python_places.MUTANTS, *python_surfaces.MUTANTS],
-    "native": [*c_cell.MUTANTS, *c_surfaces.MUTANTS],
+    implementation: [mutant for room in rooms for mutant in room.MUTANTS] for implementation, rooms in ROOMS.items()
 }
 
 

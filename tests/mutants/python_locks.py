@@ -1,0 +1,361 @@
+"""Mistakes in `OnceLock`, and in the search for who waits for whom: `_lock.py` and `_waits.py`."""
+
+from __future__ import annotations
+
+from mutant import FORK, FRONTRUN, Mutant
+
+LOCK = "test_lock.py::test_"
+WAITS = "test_waits.py::test_"
+TASKS = "test_lock_async.py::test_"
+ONE_RUN = LOCK + "the_initializer_runs_once_and_all_get_its_object[{}-cell]"
+TAKES_OVER = LOCK + "of_those_who_wait_exactly_one_takes_over_from_one_that_fails[{}-cell]"
+OWN_CELL = LOCK + "an_initializer_that_reaches_its_own_cell_is_told_at_once[{}-cell]"
+SEEN_TWICE = "test_waits.py::test_of_two_that_see_a_cycle_at_once_the_earlier_raises[{}-0]"
+TOO_LONG = LOCK + "who_has_waited_too_long_is_told_and_the_cell_is_untouched[{}-cell]"
+OUTCOME = LOCK + "set_waits_for_the_outcome[{}-%s]"
+IN_LOOP = TASKS + "a_thread_that_would_block_for_a_task_of_its_own_loop_is_told[{}]"
+TASKS_IN_CYCLE = TASKS + "two_tasks_in_a_cycle_are_told_apart_from_two_that_are_not[{}]"
+CANCELLED = TASKS + "a_leader_that_is_cancelled_or_fails_passes_the_work_on[{}-cell_of]"
+CANNOT_WAIT = "test_callables.py::test_a_partial_that_initializes_is_described_to_those_who_cannot_wait_for_it[{}]"
+HANGS = "test_hangs.py::test_"
+INTERRUPTED = HANGS + "a_lock_goes_on_or_tells[{}-%s]"
+EXPLORED = "test_interleavings_waiting.py::test_every_interleaving_gives_what_the_model_gives_and_nobody_is_stuck[%s]"
+
+MUTANTS = [
+    Mutant(
+        "an initializer that takes too long must have a name",
+        "_lock.py",
+        "waited {timeout} s for {name_of(running.initializer)}",
+        "waited {timeout} s for {running.initializer.__qualname__}",
+        (CANNOT_WAIT,),
+    ),
+    Mutant(
+        "an initializer for which a task of another loop would wait must have a name",
+        "_lock.py",
+        "is being initialized by {name_of(running.initializer)}",
+        "is being initialized by {running.initializer.__qualname__}",
+        (CANNOT_WAIT,),
+    ),
+    Mutant(
+        "the leader drops its attempt before the value is published",
+        "_lock.py",
+        "                        return compute()\n",
+        "                        mine.end()\n                        return compute()\n",
+        (EXPLORED % "lock: touch | touch",),
+        hangs=True,
+        needs=FRONTRUN,
+    ),
+    Mutant(
+        "the leader does not look again after it has entered",
+        "_lock.py",
+        "        return GILOnceCell._fill(self, initializer) if value is EMPTY else value",
+        "        return GILOnceCell._fill(self, initializer)",
+        (EXPLORED % "lock: touch | touch",),
+        needs=FRONTRUN,
+    ),
+    Mutant(
+        "a leader among tasks does not look again after it has entered",
+        "_lock.py",
+        "                        if value is EMPTY:\n                            value, _ = self._publish(await",
+        "                        if True:\n                            value, _ = self._publish(await",
+        (TASKS + "a_task_that_enters_after_another_has_published_does_not_initialize[{}]",),
+    ),
+    Mutant(
+        "a leader among tasks that fails keeps its attempt",
+        "_lock.py",
+        "                finally:\n                    mine.end()\n            finally:\n                mine.end()\n"
+        "            await self._await",
+        "                except ValueError:\n                    raise\n"
+        "            except BaseException:\n                raise\n            mine.end()\n"
+        "            await self._await",
+        (CANCELLED,),
+        hangs=True,
+    ),
+    Mutant(
+        "a leader among tasks that is interrupted where its attempt ends keeps it",
+        "_lock.py",
+        "            finally:\n                mine.end()\n            await self._await",
+        "            finally:\n                pass\n            await self._await",
+        (INTERRUPTED % "interrupt_of_a_task",),
+    ),
+    Mutant(
+        "a task that is interrupted where its wait ends stays entered",
+        "_lock.py",
+        "            finally:\n                wait.leave()\n        finally:\n            wait.leave()\n",
+        "            finally:\n                wait.leave()\n        finally:\n            pass\n",
+        (INTERRUPTED % "interrupt_of_a_task_that_waits",),
+    ),
+    Mutant(
+        "those who wait are not woken",
+        "_waits.py",
+        "            wait.wake()\n",
+        "            pass\n",
+        (TAKES_OVER,),
+        hangs=True,
+    ),
+    Mutant(
+        "only one of those who wait is woken",
+        "_waits.py",
+        "            wait.wake()\n",
+        "            wait.wake()\n            break\n",
+        (ONE_RUN,),
+        hangs=True,
+    ),
+    Mutant(
+        "all who waited take over",
+        "_lock.py",
+        "            self._wait(running, started)\n            value = self._load()\n"
+        "            if value is not EMPTY:\n                return value\n",
+        "            self._wait(running, started)\n            value = self._load()\n"
+        "            return self._publish(initializer())[0] if value is EMPTY else value\n",
+        (TAKES_OVER,),
+        hangs=True,
+    ),
+    Mutant(
+        "who waited does not look for the value",
+        "_lock.py",
+        "            self._wait(running, started)\n            value = self._load()\n"
+        "            if value is not EMPTY:\n                return value\n",
+        "            self._wait(running, started)\n            return self._publish(initializer())[0]\n",
+        (ONE_RUN,),
+        hangs=True,
+    ),
+    Mutant(
+        "a wait is entered after its cycle is looked for",
+        "_waits.py",
+        "        _waits[self] = self.attempt\n        self.attempt.waiting[self] = None\n",
+        "        self.attempt.waiting[self] = None\n",
+        (EXPLORED % "two_locks: cross_first | cross_second",),
+        also=(
+            (
+                "            self._raise_in_cycle(waits)\n        return True",
+                "            self._raise_in_cycle(waits)\n        _waits[self] = self.attempt\n        return True",
+            ),
+        ),
+        hangs=True,
+        needs=FRONTRUN,
+    ),
+    Mutant(
+        "whether it is over is looked at before the wait is entered",
+        "_waits.py",
+        "        self.attempt.waiting[self] = None\n        if self.attempt.is_over:\n            return False\n",
+        "        if self.attempt.is_over:\n            return False\n        self.attempt.waiting[self] = None\n",
+        (EXPLORED % "lock: touch | touch",),
+        hangs=True,
+        needs=FRONTRUN,
+    ),
+    Mutant(
+        "a wait under an initializer holds it up",
+        "_waits.py",
+        " and wait.number > self.number",
+        "",
+        (LOCK + "what_a_signal_handler_initializes_is_no_matter_of_what_its_thread_waits_for[{}]",),
+        hangs=True,
+    ),
+    Mutant(
+        "a wait of the same thread holds nothing up",
+        "_waits.py",
+        "is_above = wait.thread == self.thread and wait.number > self.number",
+        "is_above = False",
+        (OWN_CELL,),
+        hangs=True,
+    ),
+    Mutant(
+        "a wait of any thread holds an initializer up",
+        "_waits.py",
+        "wait.thread == self.thread and ",
+        "",
+        (LOCK + "waiting_in_a_long_line_is_no_cycle[{}]",),
+        hangs=True,
+    ),
+    Mutant(
+        "a wait of the same task holds nothing up",
+        "_waits.py",
+        "            return wait.task is self.task()",
+        "            return False",
+        (TASKS + "a_task_that_reaches_its_own_cell_is_told_at_once[{}-cell_of]",),
+        hangs=True,
+    ),
+    Mutant(
+        "any wait in a thread holds its tasks up",
+        "_waits.py",
+        "            return wait.task is self.task()",
+        "            return is_above",
+        (TASKS_IN_CYCLE,),
+    ),
+    Mutant(
+        "a thread that blocks its loop does not hold its tasks up",
+        "_waits.py",
+        "return wait.loop is loop if loop is not None and loop.is_running() else is_above",
+        "return False",
+        (IN_LOOP,),
+        hangs=True,
+    ),
+    Mutant(
+        "a loop is taken to run where its task began",
+        "_waits.py",
+        "return wait.loop is loop if loop is not None and loop.is_running() else is_above",
+        "return is_above",
+        (WAITS + "a_loop_that_runs_is_held_up_by_what_blocks_it_in_whichever_thread[{}]",),
+    ),
+    Mutant(
+        "a loop that runs nowhere just now is held up by nobody",
+        "_waits.py",
+        "loop.is_running() else is_above",
+        "loop.is_running() else False",
+        (WAITS + "a_loop_that_runs_is_held_up_by_what_blocks_it_in_whichever_thread[{}]",),
+    ),
+    Mutant(
+        "a task whose loop is closed is waited for",
+        "_waits.py",
+        "        if self.attempt.is_abandoned():\n",
+        "        if False:\n",
+        (WAITS + "a_task_whose_loop_is_closed_is_not_waited_for[{}]",),
+    ),
+    Mutant(
+        "the task that initializes is kept alive",
+        "_waits.py",
+        "None if task is None else ref(task)",
+        "None if task is None else lambda: task",
+        (TASKS + "a_task_of_a_loop_that_was_dropped_keeps_nobody_waiting[{}]",),
+    ),
+    Mutant(
+        "who waits in a loop that is closed stays entered",
+        "_lock.py",
+        "will not take this back.\n                wait.leave()",
+        "will not take this back.\n                pass",
+        (TASKS + "a_task_of_a_loop_that_is_gone_keeps_nobody_waiting[{}-cell_of]",),
+    ),
+    Mutant(
+        "an attempt is entered before it counts as running",
+        "_waits.py",
+        "        _running[self] = None\n        running = self.register.setdefault(self.key, self)\n",
+        "        running = self.register.setdefault(self.key, self)\n        _running[self] = None\n",
+        ("test_lock_forks.py::test_a_fork_before_any_bytecode_of_another_thread_leaves_nobody_to_wait_for[{}]",),
+        hangs=True,
+        needs=FORK,
+    ),
+    Mutant(
+        "a cycle is told from another by nothing",
+        "_waits.py",
+        "claims.setdefault(frozenset(map(id, cycle)), self)",
+        "claims.setdefault(frozenset(), self)",
+        (WAITS + "who_has_left_one_cycle_to_another_is_told_of_the_next[{}]",),
+        hangs=True,
+    ),
+    Mutant(
+        "all who see a cycle raise",
+        "_waits.py",
+        "if first is self:",
+        "if first:",
+        (SEEN_TWICE,),
+    ),
+    Mutant(
+        "each who sees a cycle asks claims of its own",
+        "_waits.py",
+        "lowest = min(cycle, key=id)",
+        "lowest = self",
+        (SEEN_TWICE,),
+    ),
+    Mutant(
+        "what is over is waited for",
+        "_waits.py",
+        "        if self.attempt.is_over:\n            return False\n",
+        "",
+        (EXPLORED % "lock: touch | touch",),
+        hangs=True,
+        needs=FRONTRUN,
+    ),
+    Mutant(
+        "who gave up waiting stays entered",
+        "_waits.py",
+        "        _waits.pop(self, None)\n        self.attempt.waiting.pop",
+        "        self.attempt.waiting.pop",
+        (LOCK + "who_is_done_or_gave_up_is_entered_nowhere[{}]",),
+    ),
+    Mutant(
+        "who gave up waiting is woken in the end",
+        "_waits.py",
+        "        _waits.pop(self, None)\n        self.attempt.waiting.pop(self, None)\n",
+        "        _waits.pop(self, None)\n",
+        (LOCK + "who_is_done_or_gave_up_is_entered_nowhere[{}]",),
+    ),
+    Mutant(
+        "who initializes stays entered",
+        "_waits.py",
+        "        _running.pop(self, None)\n        self.is_over",
+        "        self.is_over",
+        (LOCK + "who_is_done_or_gave_up_is_entered_nowhere[{}]",),
+    ),
+    Mutant(
+        "who waits in turns has its timeout anew in each",
+        "_lock.py",
+        "max(0.0, timeout - (monotonic() - started))",
+        "timeout",
+        (LOCK + "a_timeout_counts_from_the_call_through_all_turns[{}]",),
+        hangs=True,
+    ),
+    Mutant(
+        "a timeout is no error",
+        "_lock.py",
+        "started)):\n                    raise self._too_late(timeout, running)",
+        "started)):\n                    pass",
+        (TOO_LONG,),
+        hangs=True,
+    ),
+    Mutant(
+        "set does not wait for the outcome",
+        "_lock.py",
+        "            published = self._in_turn(give, give)",
+        "            published = give()",
+        (OUTCOME % "False",),
+        hangs=True,
+    ),
+    Mutant(
+        "set overwrites",
+        "_lock.py",
+        "            raise self._rejection(published, value)\n",
+        "            self._clear()\n            self._publish(value)\n",
+        (OUTCOME % "False",),
+    ),
+    Mutant(
+        "of two that set one object both succeed",
+        "_lock.py",
+        "if not is_written:",
+        "if published is not value:",
+        (LOCK + "setting_the_same_object_twice_is_an_error_too[{}]",),
+    ),
+    Mutant(
+        "a forked child waits for threads that it does not have",
+        "_waits.py",
+        "in_child.append(_forget_the_dead)",
+        "",
+        (LOCK + "a_forked_child_forgets_an_initializer_of_another_thread[{}-cell]",),
+        hangs=True,
+        needs=FORK,
+    ),
+    Mutant(
+        "a forked child forgets what the thread that forked was at",
+        "_waits.py",
+        "if attempt.thread != survivor or attempt.task is not None:",
+        "if True:",
+        (LOCK + "in_a_forked_child_the_initializer_that_forked_still_runs[{}]",),
+        needs=FORK,
+    ),
+    Mutant(
+        "a task is woken from another thread as if from its own",
+        "_lock.py",
+        "loop.call_soon_threadsafe(finish)",
+        "loop.call_soon(finish)",
+        (TASKS + "a_thread_waits_for_a_task_and_a_task_for_a_thread[{}]",),
+        hangs=True,
+    ),
+    Mutant(
+        "a copy of a lock shares the attempts",
+        "_lock.py",
+        "        self._attempts = {}\n        super().__setstate__",
+        "        self._attempts = _shared\n        super().__setstate__",
+        (LOCK + "copies_are_initialized_apart[{}]",),
+        also=(("def _remaining(", "_shared: dict[Any, Attempt] = {}\n\n\ndef _remaining("),),
+    ),
+]
