@@ -1,34 +1,40 @@
-# The public face as type checkers see it. `tests/typing_api.py` is the contract; stubtest holds this file against the code.
+# The public names for type checkers. `tests/typing_api.py` says what they must infer; stubtest compares this file with
+# the code.
 #
-# A function of no argument, or of a class, is also a Callable[..., T]: in these overloads, the first that fits is meant.
+# The overloads overlap on purpose: a function without parameters, or with a class as its parameter, is also a
+# Callable[..., T]. The first overload that fits is the right one.
 # mypy: disable-error-code="overload-cannot-match"
 # pyright: reportOverlappingOverload=false
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from types import GenericAlias
-from typing import Any, ClassVar, Generic, Literal, Protocol, overload, runtime_checkable, type_check_only
+from typing import TYPE_CHECKING as MYPY
+from typing import Any, ClassVar, Concatenate, Generic, Literal, Protocol, overload, runtime_checkable, type_check_only
 
-from typing_extensions import Self, TypeVar
+from typing_extensions import ParamSpec, Self, TypeVar
 
 __all__ = [
     "AlreadySetError",
     "Cell",
     "DeadlockError",
     "GILOnceCell",
+    "LoopOnceCell",
     "OnceLock",
     "ProcessOnceCell",
     "ThreadOnceCell",
     "__implementation__",
     "__version__",
+    "cell_of",
     "lazy_global",
     "once",
+    "once_per_args",
     "once_property",
 ]
 
 __version__: str
 __implementation__: Literal["native", "python"]
 
-# The default is for mypy, which cannot solve the Self of a class method: Any, where it would say Never and check no further.
+# Without the default, mypy infers Never for a class method that returns Self, and checks nothing after that.
 _T = TypeVar("_T", default=Any)
 _C = TypeVar("_C")
 _T_co = TypeVar("_T_co", covariant=True)
@@ -36,8 +42,14 @@ _T_co = TypeVar("_T_co", covariant=True)
 _D = TypeVar("_D")
 _V = TypeVar("_V")
 _W = TypeVar("_W")
-# Whose cell it is: _Own or _Chosen.
+_F = TypeVar("_F")
+# _Own or _Chosen: the type of the `cell` attribute depends on it.
 _K = TypeVar("_K", default=_Own)
+_K_co = TypeVar("_K_co", default=_Own, covariant=True)
+
+# The parameters of a function; those of a method, without the instance or class.
+_P = ParamSpec("_P")
+_Q = ParamSpec("_Q")
 
 class AlreadySetError(RuntimeError):
     def __init__(self, message: str, value: object) -> None: ...
@@ -60,10 +72,11 @@ class GILOnceCell(Generic[_V]):
     def take(self, default: None = None) -> _V | None: ...
     @overload
     def take(self, default: _D) -> _V | _D: ...
+    def override(self, value: _F, /) -> _Override[_F]: ...
     def import_attr(self, module: str, attr: str) -> _V: ...
     def __deepcopy__(self, memo: dict[int, Any]) -> Self: ...
 
-# The other cells. At runtime, each is in a room of its own, imported when it is first asked for.
+# The other cells. At runtime, each is in a module of its own, which is imported on first use.
 
 class DeadlockError(RuntimeError): ...
 
@@ -74,7 +87,7 @@ class OnceLock(GILOnceCell[_V]):
 class ProcessOnceCell(GILOnceCell[_V]):
     def __copy__(self) -> Self: ...
 
-class ThreadOnceCell(Generic[_V]):
+class _SplitCell(Generic[_V]):
     final: bool
     def __init__(self, *, discard: Callable[[_V], object] | None = None) -> None: ...
     def __class_getitem__(cls, item: Any, /) -> GenericAlias: ...
@@ -90,8 +103,12 @@ class ThreadOnceCell(Generic[_V]):
     def take(self, default: None = None) -> _V | None: ...
     @overload
     def take(self, default: _D) -> _V | _D: ...
+    def override(self, value: _F, /) -> _Override[_F]: ...
     def __copy__(self) -> Self: ...
     def __deepcopy__(self, memo: dict[int, Any]) -> Self: ...
+
+class ThreadOnceCell(_SplitCell[_V]): ...
+class LoopOnceCell(_SplitCell[_V]): ...
 
 @runtime_checkable
 class Cell(Protocol[_W]):
@@ -104,18 +121,34 @@ class Cell(Protocol[_W]):
     def set(self, value: _W, /) -> None: ...
     def take(self, default: Any = None, /) -> Any: ...
 
+class _Override(Generic[_V]):
+    # What override() returns. A function or class that it decorates keeps its type.
+    def __enter__(self) -> _V: ...
+    def __exit__(self, *error: object) -> None: ...
+    async def __aenter__(self) -> _V: ...
+    async def __aexit__(self, *error: object) -> None: ...
+    def __call__(self, function: _F, /) -> _F: ...
+
+@type_check_only
+class _ChosenCell(Cell[_W], Protocol[_W]):
+    # A cell that cell= made. It has override(), as every cell of gilonce has.
+    def override(self, value: _F, /) -> _Override[_F]: ...
+
+def cell_of(owner: object, name: str, /) -> GILOnceCell[Any]: ...
+
 @type_check_only
 class _Own:
-    # Stands for: its cell is a GILOnceCell.
+    # Marks a once function whose cell is a GILOnceCell.
     ...
 
 @type_check_only
 class _Chosen:
-    # Stands for: its cell is one that cell= made.
+    # Marks a once function whose cell was made by cell=.
     ...
 
 class _Cell:
-    # The type of `cell`. A descriptor, because a property has no overloads: behind an async def, the cell holds the awaited value.
+    # The type of the attribute `cell`: a descriptor, because a property cannot have overloads. The cell of an async def
+    # holds the awaited value.
     @overload
     def __get__(
         self, instance: _Once[Coroutine[Any, Any, _T], _Own], owner: type | None = None, /
@@ -123,12 +156,14 @@ class _Cell:
     @overload
     def __get__(self, instance: _Once[_T, _Own], owner: type | None = None, /) -> GILOnceCell[_T]: ...
     @overload
-    def __get__(self, instance: _Once[Coroutine[Any, Any, _T], _Chosen], owner: type | None = None, /) -> Cell[_T]: ...
+    def __get__(
+        self, instance: _Once[Coroutine[Any, Any, _T], _Chosen], owner: type | None = None, /
+    ) -> _ChosenCell[_T]: ...
     @overload
-    def __get__(self, instance: _Once[_T, _Chosen], owner: type | None = None, /) -> Cell[_T]: ...
+    def __get__(self, instance: _Once[_T, _Chosen], owner: type | None = None, /) -> _ChosenCell[_T]: ...
 
 class _Once(Generic[_T_co, _K]):
-    # A function or a bound method: a call needs nothing more, and there is one cell.
+    # A function or a bound method: it is called without arguments and has one cell.
     __name__: str
     __qualname__: str
     cell: ClassVar[_Cell]
@@ -137,25 +172,31 @@ class _Once(Generic[_T_co, _K]):
     def __call__(self) -> _T_co: ...
 
 class _OnceMethod(Generic[_T_co, _K]):
-    # A method: the class gives it as it is, an instance binds it. The default is a fib for pyright, which matches an
-    # attribute against a Protocol's method unbound.
+    # A method, read from its class. Reading it from an instance binds it.
     __name__: str
     __qualname__: str
     @property
     def __wrapped__(self) -> Callable[..., _T_co]: ...
-    def __call__(self, instance: Any = ..., /) -> _T_co: ...
+    # Mypy accepts @property above @once only if the instance is required. Pyright accepts the attribute as the method of a
+    # Protocol only if it is not, because it compares the two before binding. Only mypy takes the first branch.
+    if MYPY:
+        def __call__(self, instance: Any, /) -> _T_co: ...
+    else:
+        def __call__(self, instance: Any = ..., /) -> _T_co: ...
+
     @overload
     def __get__(self, instance: None, owner: type | None = None, /) -> Self: ...
     @overload
     def __get__(self, instance: object, owner: type | None = None, /) -> _Once[_T_co, _K]: ...
 
 class _OnceClassMethod(Generic[_T_co, _K]):
-    # A class method, told by its first parameter: the class binds it too. Pyright wants it callable, for @classmethod above.
+    # A class method, which the class binds as well. It is recognised by its first parameter. Pyright accepts
+    # @classmethod above it only if it is callable.
     def __call__(self, cls: type, /) -> _T_co: ...
     def __get__(self, instance: object, owner: type | None = None, /) -> _Once[_T_co, _K]: ...
 
 class _OnceDecorator(Generic[_K]):
-    # What once(discard=...) and once(cell=...) return.
+    # The decorator that once(discard=...) and once(cell=...) return.
     @overload
     def __call__(self, func: Callable[[], _T], /) -> _Once[_T, _K]: ...
     @overload
@@ -191,6 +232,117 @@ def once(
 ) -> _OnceMethod[_T, _Chosen]: ...
 @overload
 def once(func: None = None, /, *, discard: None = None, cell: Callable[[], Cell[Any]]) -> _OnceDecorator[_Chosen]: ...
+
+class _Unbound(Protocol[_P, _T_co, _K_co]):
+    # A _PerArgs that is being bound. A protocol, because ty and pyrefly compare a class's parameters by name as well.
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _T_co: ...
+    def _kind(self) -> _K_co: ...
+
+class _PerArgs(Generic[_P, _T_co, _K]):
+    # A function, a method as the class gives it, or a bound method: it has the parameters that are left.
+    __name__: str
+    __qualname__: str
+    @property
+    def __wrapped__(self) -> Callable[..., _T_co]: ...
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _T_co: ...
+    # Behind an async def, the cell holds the awaited value.
+    @overload
+    def cell(
+        self: _PerArgs[_P, Coroutine[Any, Any, _T], _Own], *args: _P.args, **kwargs: _P.kwargs
+    ) -> GILOnceCell[_T]: ...
+    @overload
+    def cell(self: _PerArgs[_P, _T, _Own], *args: _P.args, **kwargs: _P.kwargs) -> GILOnceCell[_T]: ...
+    @overload
+    def cell(self: _PerArgs[_P, Coroutine[Any, Any, _T], _Chosen], *args: _P.args, **kwargs: _P.kwargs) -> Cell[_T]: ...
+    @overload
+    def cell(self: _PerArgs[_P, _T, _Chosen], *args: _P.args, **kwargs: _P.kwargs) -> Cell[_T]: ...
+    @overload
+    def take_all(self: _PerArgs[_P, Coroutine[Any, Any, _T], _K]) -> list[_T]: ...
+    @overload
+    def take_all(self) -> list[_T_co]: ...
+    def cache_clear(self) -> None: ...
+    @overload
+    def __get__(self, instance: None, owner: type | None = None, /) -> Self: ...
+    @overload
+    def __get__(
+        self: _Unbound[Concatenate[Any, _Q], _T, _K], instance: object, owner: type | None = None, /
+    ) -> _PerArgs[_Q, _T, _K]: ...
+    # Does not exist at runtime.
+    @type_check_only
+    def _kind(self) -> _K: ...
+
+class _PerArgsClassMethod(Generic[_P, _T_co, _K]):
+    # A class method, which the class binds as well. It is recognised by its first parameter.
+    def __call__(self, cls: type, /, *args: _P.args, **kwargs: _P.kwargs) -> _T_co: ...
+    def __get__(self, instance: object, owner: type | None = None, /) -> _PerArgs[_P, _T_co, _K]: ...
+
+class _PerArgsDecorator(Generic[_K]):
+    # What once_per_args(key=...) and once_per_args(cell=...) return.
+    @overload
+    def __call__(self, function: Callable[Concatenate[type[_C], _P], _T], /) -> _PerArgsClassMethod[_P, _T, _K]: ...
+    @overload
+    def __call__(self, function: Callable[_P, _T], /) -> _PerArgs[_P, _T, _K]: ...
+
+@overload
+def once_per_args(
+    function: Callable[Concatenate[type[_C], _P], _T],
+    /,
+    *,
+    key: Callable[..., Hashable] | None = None,
+    typed: bool = False,
+    discard: Callable[[Any], object] | None = None,
+    cell: None = None,
+) -> _PerArgsClassMethod[_P, _T]: ...
+@overload
+def once_per_args(
+    function: Callable[_P, _T],
+    /,
+    *,
+    key: Callable[..., Hashable] | None = None,
+    typed: bool = False,
+    discard: Callable[[Any], object] | None = None,
+    cell: None = None,
+) -> _PerArgs[_P, _T]: ...
+@overload
+def once_per_args(
+    function: None = None,
+    /,
+    *,
+    key: Callable[..., Hashable] | None = None,
+    typed: bool = False,
+    discard: Callable[[Any], object] | None = None,
+    cell: None = None,
+) -> _PerArgsDecorator: ...
+@overload
+def once_per_args(
+    function: Callable[Concatenate[type[_C], _P], _T],
+    /,
+    *,
+    key: Callable[..., Hashable] | None = None,
+    typed: bool = False,
+    discard: None = None,
+    cell: Callable[[], Cell[Any]],
+) -> _PerArgsClassMethod[_P, _T, _Chosen]: ...
+@overload
+def once_per_args(
+    function: Callable[_P, _T],
+    /,
+    *,
+    key: Callable[..., Hashable] | None = None,
+    typed: bool = False,
+    discard: None = None,
+    cell: Callable[[], Cell[Any]],
+) -> _PerArgs[_P, _T, _Chosen]: ...
+@overload
+def once_per_args(
+    function: None = None,
+    /,
+    *,
+    key: Callable[..., Hashable] | None = None,
+    typed: bool = False,
+    discard: None = None,
+    cell: Callable[[], Cell[Any]],
+) -> _PerArgsDecorator[_Chosen]: ...
 
 class once_property(Generic[_T_co]):
     @overload
@@ -240,16 +392,17 @@ class once_property(Generic[_T_co]):
     def __get__(self, instance: None, owner: type | None = None, /) -> Self: ...
     @overload
     def __get__(self, instance: object, owner: type | None = None, /) -> _T_co: ...
-    # Not there at runtime, where the instance's __dict__ takes the value: says that obj.x = v is allowed, and for which v.
+    # Does not exist at runtime, where obj.x = v writes to the instance's __dict__. It declares the type of v.
     @type_check_only
     def __set__(self: once_property[_T], instance: object, value: _T, /) -> None: ...
 
 class _ClassProperty(once_property[_T_co]):
-    # A once_property on a class or static method: the class, too, gives the value.
+    # A once_property on a class method or static method: reading it from the class returns the value as well.
     def __get__(self, instance: object, owner: type | None = None, /) -> _T_co: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
 
 class _PropertyDecorator(once_property[Any]):
-    # What once_property(slot=..., discard=...) returns. A subclass only because mypy ignores any other result of __new__.
+    # The decorator that once_property(slot=..., discard=...) returns. It is a subclass only because mypy ignores a
+    # `__new__` that returns anything else.
     @overload
     def __call__(self, func: Callable[[], _T], /) -> _ClassProperty[_T]: ...
     @overload

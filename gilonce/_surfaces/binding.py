@@ -1,0 +1,252 @@
+"""How the arguments of a call become its key: the same arguments are one key, however the call spells them.
+
+`inspect.Signature.bind` would be slow at every call. Instead, a function with the same signature is generated, as
+`dataclasses` generates `__init__`, and the interpreter binds the arguments when it calls that function. For
+`def get(region, *, profile="default")`, this function makes the key:
+
+    def get(region, *, profile=default_1):
+        return region, profile
+
+`generate_wrapper` generates a function in the same way that also looks for the value.
+"""
+
+from __future__ import annotations
+
+from types import FunctionType
+
+from .._cells.callables import has_opaque_code, name_of
+from .._cells.racing import EMPTY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+#: The kinds of parameters, numbered as `inspect` numbers them.
+POSITIONAL_ONLY, POSITIONAL, REST, KEYWORD_ONLY, KEYWORDS = range(5)
+
+
+class Parameter:
+    __slots__ = ("default", "kind", "name")
+
+    def __init__(self, name: str, kind: int, default: Any = EMPTY) -> None:
+        self.name = name
+        self.kind = kind
+        self.default = default
+
+    @property
+    def shown(self) -> str:
+        """The name of the parameter in messages, with its stars."""
+        return {REST: "*", KEYWORDS: "**"}.get(self.kind, "") + self.name
+
+
+def parameters_of(function: Any) -> list[Parameter]:
+    """Return the parameters of `function`. Like `inspect`, this follows `__wrapped__`."""
+    if type(function) is FunctionType and not (hasattr(function, "__wrapped__") or hasattr(function, "__signature__")):
+        return _of_code(function)
+    from inspect import Parameter as Inspected
+    from inspect import signature
+
+    if has_opaque_code(function):
+        return [Parameter("args", REST), Parameter("kwargs", KEYWORDS)]
+    try:
+        found = signature(function).parameters.values()
+    except (AttributeError, TypeError, ValueError):
+        # The signature of a callable that is written in C may be unknown. An AttributeError comes of an object that
+        # says that it is a function, and is not.
+        return [Parameter("args", REST), Parameter("kwargs", KEYWORDS)]
+    return [
+        Parameter(_written(one.name, index), int(one.kind), EMPTY if one.default is Inspected.empty else one.default)
+        for index, one in enumerate(found)
+    ]
+
+
+def _written(name: str, index: int) -> str:
+    """Return a name that can stand in a signature. A callable that is written in C may use any text as a name."""
+    from keyword import iskeyword
+
+    return name if name.isidentifier() and not iskeyword(name) else f"argument_{index}"
+
+
+def _of_code(function: FunctionType) -> list[Parameter]:
+    # Without `inspect`, whose import takes longer than all of gilonce.
+    code = function.__code__
+    names = list(code.co_varnames)
+    positional = names[: code.co_argcount]
+    defaults: tuple[Any, ...] = function.__defaults__ or ()
+    padded = [EMPTY] * (len(positional) - len(defaults)) + list(defaults)
+    found = [
+        Parameter(name, POSITIONAL_ONLY if index < code.co_posonlyargcount else POSITIONAL, default)
+        for index, (name, default) in enumerate(zip(positional, padded, strict=True))
+    ]
+    keyword_only = names[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+    rest = names[code.co_argcount + code.co_kwonlyargcount :]
+    if code.co_flags & 0x04:
+        found.append(Parameter(rest.pop(0), REST))
+    keyword_defaults = function.__kwdefaults__ or {}
+    found.extend([Parameter(name, KEYWORD_ONLY, keyword_defaults.get(name, EMPTY)) for name in keyword_only])
+    if code.co_flags & 0x08:
+        found.append(Parameter(rest.pop(0), KEYWORDS))
+    return found
+
+
+class Binding:
+    """The signature of a function, and the keys of its calls.
+
+    Parameters:
+        function: the function that is called.
+        owned: whether the first positional argument is the owner, an instance or class, and not a part of the key.
+        typed: whether the types of the arguments are part of the key.
+    """
+
+    def __init__(self, function: Any, owned: bool, typed: bool) -> None:
+        self.function = function
+        self.parameters = parameters_of(function)
+        self.typed = typed
+        self.owned = owned
+        taken = {parameter.name for parameter in self.parameters}
+        #: The prefix of the names that generated code uses. No name of a parameter begins with it.
+        self._prefix = "_"
+        while any([name.startswith(self._prefix) for name in taken]):  # noqa: C419 - no generator to drop
+            self._prefix += "_"
+        self.namespace: dict[str, Any] = {
+            f"{self._prefix}sorted": sorted_items,
+            f"{self._prefix}type": type,
+            f"{self._prefix}map": map,
+        }
+        keyed = self.parameters
+        #: Whether the owner is the first of `*args`, because there is no other positional parameter.
+        self._owner_in_rest = False
+        if owned and keyed and keyed[0].kind in (POSITIONAL_ONLY, POSITIONAL):
+            keyed = keyed[1:]
+        elif owned and keyed and keyed[0].kind == REST:
+            self._owner_in_rest = True
+        #: The parameters whose arguments are the parts of the key, in the order of the parts.
+        self.keyed = keyed
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a call passes every argument to a parameter of its own."""
+        return all([parameter.kind not in (REST, KEYWORDS) for parameter in self.parameters])  # noqa: C419
+
+    @property
+    def positional(self) -> int:
+        """How many parameters take positional arguments."""
+        return len([one for one in self.parameters if one.kind in (POSITIONAL_ONLY, POSITIONAL)])
+
+    @property
+    def positional_only(self) -> int:
+        """How many parameters take positional arguments only."""
+        return len([one for one in self.parameters if one.kind == POSITIONAL_ONLY])
+
+    def generate_key(self) -> Callable[..., Any]:
+        """Return a function with this signature that returns the key of its arguments."""
+        made: Callable[..., Any] = self._define(self._signature(), [f"return {self._key()}"])
+        return made
+
+    def generate_wrapper(self, front: dict[Any, Any], ask: Callable[..., Any]) -> Any:
+        """Return a function with this signature that finds the value of a key in `front`, or else calls `ask`.
+
+        `ask` gets the key, and then the arguments for the wrapped function.
+        """
+        names = ("front", "ask", "errors", "error", "is_raised")
+        front_name, ask_name, errors, error, is_raised = [f"{self._prefix}{name}" for name in names]
+        # The key is missing, or cannot be hashed. Any other exception is from the key's own `__eq__` or `__hash__`.
+        self.namespace.update(
+            {front_name: front, ask_name: ask, errors: (KeyError, TypeError), is_raised: _is_raised_by_user}
+        )
+        call = ", ".join([self._key(), *self._arguments()])
+        body = [
+            "try:",
+            f"    return {front_name}[{self._key()}]['value'][0]",
+            f"except {errors} as {error}:",
+            f"    if {error}.__traceback__.tb_next is not None and {is_raised}({error}, {self._key()}):",
+            "        raise",
+            f"return {ask_name}({call})",
+        ]
+        return self._define(self._signature(), body)
+
+    def names_of(self, key: Any) -> list[tuple[str, Any]]:
+        """Return pairs of a parameter's name and the part of the key that is its argument."""
+        parts = [key] if len(self.keyed) == 1 and not self._is_nested() else list(key)
+        return [(parameter.shown, part) for parameter, part in zip(self.keyed, parts, strict=False)]
+
+    def _is_nested(self) -> bool:
+        # A key with one part is that part itself, except for `*args` and `**kwargs`.
+        return self.typed or self.keyed[0].kind in (REST, KEYWORDS)
+
+    def _signature(self) -> str:
+        parts = []
+        kinds = [parameter.kind for parameter in self.parameters]
+        for index, parameter in enumerate(self.parameters):
+            name = parameter.name
+            if parameter.kind == KEYWORD_ONLY and KEYWORD_ONLY not in kinds[:index] and REST not in kinds:
+                parts.append("*")
+            if parameter.default is not EMPTY:
+                default = f"{self._prefix}default_{index}"
+                self.namespace[default] = parameter.default
+                name = f"{name}={default}"
+            parts.append({REST: "*", KEYWORDS: "**"}.get(parameter.kind, "") + name)
+            if parameter.kind == POSITIONAL_ONLY and kinds[index + 1 : index + 2] != [POSITIONAL_ONLY]:
+                parts.append("/")
+        return ", ".join(parts)
+
+    def _key(self) -> str:
+        parts = []
+        types = []
+        for parameter in self.keyed:
+            name = parameter.name
+            if parameter.kind == KEYWORDS:
+                parts.append(f"{self._prefix}sorted({name})")
+                types.append(f"*[{self._prefix}type(one[1]) for one in {self._prefix}sorted({name})]")
+            elif parameter.kind == REST:
+                rest = f"{name}[1:]" if self._owner_in_rest else name
+                parts.append(rest)
+                types.append(f"*{self._prefix}map({self._prefix}type, {rest})")
+            else:
+                parts.append(name)
+                types.append(f"{self._prefix}type({name})")
+        if len(parts) == 1 and not self._is_nested():
+            return parts[0]
+        whole = [*parts, *(types if self.typed else [])]
+        return f"({''.join([f'{part}, ' for part in whole])})"
+
+    def _arguments(self) -> list[str]:
+        """Return the code that passes the arguments on to the function."""
+        written = {REST: "*{0}", KEYWORD_ONLY: "{0}={0}", KEYWORDS: "**{0}"}
+        return [written.get(one.kind, "{0}").format(one.name) for one in self.parameters]
+
+    def _define(self, signature: str, body: list[str]) -> Any:
+        lines = "".join([f"\n    {line}" for line in body])
+        name = f"{self._prefix}function"
+        exec(f"def {name}({signature}):{lines}", self.namespace)
+        made: Any = self.namespace.pop(name)
+        # The interpreter's messages about wrong arguments begin with the qualified name.
+        made.__qualname__ = name_of(self.function)
+        return made
+
+
+def is_hashable(it: object) -> bool:
+    """Return whether `it` can be hashed."""
+    try:
+        hash(it)
+    except TypeError:
+        return False
+    return True
+
+
+def _is_raised_by_user(error: BaseException, key: object) -> bool:
+    """Return whether user code that looking up `key` has run raised `error` for its caller.
+
+    A TypeError because `key` cannot be hashed is not for the caller, who gets a better message.
+    """
+    return not isinstance(error, TypeError) or is_hashable(key)
+
+
+def sorted_items(keywords: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Return keyword arguments in an order that does not depend on the call: by name, and no two names are equal."""
+    return tuple(sorted(keywords.items(), key=_first))
+
+
+def _first(pair: tuple[str, Any]) -> str:
+    return pair[0]

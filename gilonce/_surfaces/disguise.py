@@ -1,0 +1,111 @@
+"""What a surface needs to look like the function that it wraps, and to say where its cell is."""
+
+from __future__ import annotations
+
+from types import FunctionType, MethodType
+
+from .._cells.callables import name_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class Derived:
+    """An attribute that is computed from its object until another value is assigned. So it is not a data descriptor."""
+
+    def __init__(self, derive: Callable[[Any], Any], of_class: Any = None) -> None:
+        self._derive = derive
+        self._of_class = of_class
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        return self._of_class if instance is None else self._derive(instance)
+
+
+#: What users may look for on a function, and what to write after the code of its cell.
+ON_CELL = {
+    "aget_or_init": "aget_or_init(f)",
+    "clear": "take()",
+    "get": "get()",
+    "get_or_init": "get_or_init(f)",
+    "is_set": "is_set()",
+    "override": "override(value)",
+    "reset": "take()",
+    "set": "set(value)",
+    "take": "take()",
+}
+
+
+def get_behind(surface: Any, behind: Any, name: str, cell: str) -> Any:
+    """Return the attribute of `behind`, for which `surface` stands.
+
+    If there is none and users find it on the cell, the error says so. `cell` is the code for that.
+    """
+    try:
+        return getattr(behind, name)
+    except AttributeError:
+        if name not in ON_CELL:
+            raise
+    shown = shown_in_code(surface)
+    raise AttributeError(f"{shown} has no {name!r}: write {shown}{cell}.{ON_CELL[name]}", name=name, obj=surface)
+
+
+def shown_in_code(surface: Any) -> str:
+    """Return the code that finds `surface`: the name of a function, `obj.method`, or `Class.method`."""
+    name = name_of(surface)
+    if not hasattr(type(surface), "__self__"):
+        return name
+    owner = surface.__self__
+    return f"{owner.__name__ if issubclass(type(owner), type) else 'obj'}.{name.rpartition('.')[2]}"
+
+
+class AttributeOfFunctools:
+    """The `__class__` of an attribute that is neither a function nor like a `functools.cached_property`.
+
+    In the body of a model, pydantic leaves alone what has a class of functools, such as the result of
+    `functools.cache`. Anything else without an annotation is an error there.
+    """
+
+
+AttributeOfFunctools.__module__ = "functools"
+
+
+class FunctionUnder:
+    """The `__func__` of what stands above `@classmethod` or `@staticmethod`, and so looks like one.
+
+    Like a function it takes attributes: beartype sets one.
+
+    beartype takes the `__func__` of a class method, wraps it, and makes a new class method of the result. A call of
+    this function returns the same value as a call of the method. It looks like the function that was decorated.
+
+    Parameters:
+        once: what stands above.
+    """
+
+    __doc__ = Derived(lambda func: func.__wrapped__.__doc__, __doc__)
+    __module__ = Derived(lambda func: func.__wrapped__.__module__, __name__)
+
+    def __init__(self, once: Any) -> None:
+        self.__wrapped__ = once
+
+    @staticmethod
+    def of(once: Any) -> Any:
+        """Return the one function under `once`. It is kept, because doctest remembers what it has seen by the `id`."""
+        definition = once._definition
+        if definition.func is None:
+            definition.func = FunctionUnder(once)
+        return definition.func
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        return self.__wrapped__(*args, **kwargs)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__, name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return FunctionType

@@ -1,0 +1,176 @@
+"""The cell of a lazy global, as `cell_of` returns it.
+
+A touched proxy keeps the object, and so do the modules in which the first touch has replaced the name. Changing the
+cell alone would change neither. `GlobalCell` changes the cell and then updates the proxy and the names.
+
+After the name in a module is replaced, the module does not lead to the proxy any more. `_kept` keeps the proxy, and
+with it the cell, as long as the module lives. For a namespace without a module, such as one given to `exec`, it keeps
+nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+from weakref import ref
+
+from .._cells.racing import EMPTY
+from .._cells.registry import register
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .._cells.override import Override
+    from .reification import Names
+
+#: By the `id` of a module: the module, and the proxies by the names that were replaced there.
+_kept: dict[int, tuple[ref[ModuleType], dict[str, Any]]] = {}
+
+
+def _keep(proxy: Any, namespace: dict[str, Any], name: str) -> None:
+    module = sys.modules.get(namespace.get("__name__", ""))
+    if type(module) is ModuleType and vars(module) is namespace:
+        key = id(module)
+        if key not in _kept:
+            _kept.setdefault(key, (ref(module, lambda _: _kept.pop(key, None) and None), {}))
+        _kept[key][1][name] = proxy
+
+
+def is_lazy(it: object) -> bool:
+    """Return whether `it` is a proxy that `lazy_global` has made, without touching it."""
+    # Only classes of such proxies have this entry. No attribute of `it` is looked up.
+    return any(["_self_update" in vars(cls) for cls in type.__dict__["__mro__"].__get__(type(it))])  # noqa: C419
+
+
+def cell_of_proxy(proxy: Any) -> Any:
+    """Return the cell behind a proxy."""
+    cell = proxy._self_cell
+    # If the cell is not final, the proxy keeps nothing, so its cell is enough. A user's own cell cannot be overridden.
+    return GlobalCell(proxy, cell) if cell.final and hasattr(type(cell), "_replace") else cell
+
+
+def cell_of_name(module: ModuleType, name: str) -> Any:
+    """Return the cell of a lazy global whose name in a module has been replaced by the object, or None."""
+    _, proxies = _kept.get(id(module), (None, {}))
+    proxy = proxies.get(name)
+    for namespace, its_name, value in () if proxy is None else proxy._self_names:
+        if namespace is vars(module) and its_name == name and namespace.get(name) is value:
+            return cell_of_proxy(proxy)
+    return None
+
+
+def note_names(proxy: Any, names: Names, value: object) -> None:
+    """Remember the names in which a proxy was replaced by `value`, and update them if the cell has changed since."""
+    known = proxy._self_names
+    for entry in names:
+        namespace, name, _ = entry
+        proxy._self_names = known = [it for it in known if it[0] is not namespace or it[1] != name] + [entry]
+        _keep(proxy, namespace, name)
+    cell = proxy._self_cell
+    # A user's cell without `take` cannot be reset.
+    if not proxy._self_is_registered and hasattr(type(cell), "take"):
+        proxy._self_is_registered = True
+        register(proxy)
+    if hasattr(type(cell), "_replace") and cell.get(EMPTY) is not value:
+        # The cell was taken or overridden after this touch had read it.
+        follow_cell(proxy, cell)
+
+
+def follow_cell(proxy: Any, cell: Any) -> None:
+    """Update a proxy, and the names in which it was replaced, to what the cell holds."""
+    while True:
+        value = cell._load()
+        if proxy._self_is_made:
+            proxy._self_update(value)
+        target = proxy if value is EMPTY else value
+        for entry in proxy._self_names:
+            namespace, name, bound = entry
+            # As in `reify`, a name that has been rebound is left alone.
+            if name in namespace and namespace[name] is bound:
+                namespace[name] = target
+                entry[2] = target
+        if cell._load() is value:  # pragma: no branch - otherwise another thread has changed it
+            return
+
+
+class GlobalCell:
+    """The cell of a lazy global. It has the methods of `GILOnceCell`."""
+
+    final = True
+
+    def __init__(self, proxy: Any, cell: Any) -> None:
+        self._proxy = proxy
+        self._cell = cell
+
+    def get(self, default: Any = None, /) -> Any:
+        return self._cell.get(default)
+
+    def is_set(self) -> bool:
+        return bool(self._cell.is_set())
+
+    def get_or_init(self, initializer: Callable[[], Any], /) -> Any:
+        return self._cell.get_or_init(initializer)
+
+    async def aget_or_init(self, initializer: Callable[[], Awaitable[Any]], /) -> Any:
+        return await self._cell.aget_or_init(initializer)
+
+    def set(self, value: Any, /) -> None:
+        self._cell.set(value)
+        follow_cell(self._proxy, self._cell)
+
+    def take(self, default: Any = None, /) -> Any:
+        taken = self._cell.take(default)
+        follow_cell(self._proxy, self._cell)
+        return taken
+
+    def override(self, value: Any, /) -> Override:
+        from .._cells.override import Override
+
+        return Override(self, value)
+
+    def __repr__(self) -> str:
+        return repr(self._cell)
+
+    # What `override` and `gilonce.testing` need; see `GILOnceCell`.
+
+    @property
+    def _discard(self) -> Any:
+        return self._cell._discard
+
+    @property
+    def _made(self) -> int:
+        return int(self._cell._made)
+
+    @_made.setter
+    def _made(self, number: int) -> None:
+        self._cell._made = number
+
+    def _place(self) -> tuple[Any, ...]:
+        place: tuple[Any, ...] = self._cell._place()
+        return place
+
+    def _load(self) -> Any:
+        return self._cell._load()
+
+    def _replace(self, *arguments: Any) -> Any:
+        return self._cell._replace(*arguments)
+
+    def _to_override(self) -> GlobalCell:
+        return self
+
+    _to_isolate = _to_override
+
+    def _take_all(self) -> list[tuple[int, object]]:
+        taken: list[tuple[int, object]] = self._cell._take_all()
+        follow_cell(self._proxy, self._cell)
+        return taken
+
+    def _values_in(self, made: int, value: object) -> list[tuple[int, object]]:
+        values: list[tuple[int, object]] = self._cell._values_in(made, value)
+        return values
+
+    def _wake(self) -> None:
+        self._cell._wake()
+        follow_cell(self._proxy, self._cell)

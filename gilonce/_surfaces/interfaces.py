@@ -1,0 +1,153 @@
+"""What a class says about its instances, and which class a factory says it makes an instance of.
+
+Nothing here looks up an attribute on a user's object. Classes are read through the descriptors of `type`. So no
+`__getattr__`, no `__getattribute__` and no metaclass of a user's is called.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+import sys
+from types import FunctionType, ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+mro_of = type.__dict__["__mro__"].__get__
+name_of_class = type.__dict__["__name__"].__get__
+flags_of = type.__dict__["__flags__"].__get__
+entries_in = type.__dict__["__dict__"].__get__
+_entries_in_module: Any = vars(ModuleType)["__dict__"]
+module_entries = _entries_in_module.__get__
+
+_MISSING = object()
+
+
+def entry_of(cls: type, name: str, default: Any = None) -> Any:
+    """Return the entry `name` of the first class in the MRO of `cls` that has one, or `default`."""
+    for base in mro_of(cls):
+        entries = entries_in(base)
+        if name in entries:
+            return entries[name]
+    return default
+
+
+def special(it: object, name: str) -> Any:
+    """Return the special method `name` of an object, bound to it, as the interpreter finds it, or None."""
+    entry = entry_of(type(it), name)
+    bind = entry_of(type(entry), "__get__")
+    return entry if bind is None else bind(entry, it, type(it))
+
+
+def required(it: object, name: str) -> Any:
+    """Return the special method `name` of an object, bound to it. Raise AttributeError if there is none."""
+    method = special(it, name)
+    if method is None:
+        raise AttributeError(f"{name_of_class(type(it))!r} object has no attribute {name!r}")
+    return method
+
+
+def special_names_of(cls: type) -> set[str]:
+    """Return the special names that instances of `cls` have. An entry that is None in a class counts as missing."""
+    entries: dict[str, Any] = {}
+    for base in reversed(mro_of(cls)):
+        entries.update(entries_in(base))
+    return {name for name, entry in entries.items() if entry is not None and str(name)[:2] == "__"}
+
+
+def implied_interface(factory: Any) -> type | None:
+    """Return the class of the object that `factory` makes, or None if `factory` does not say.
+
+    That is `factory` itself if it is a class, else its return annotation. A string is looked up, not evaluated.
+    `dict[str, int]` counts as `dict`. A union, a protocol and everything from `typing` count as None.
+    """
+    functools = sys.modules.get("functools")
+    while functools is not None and type(factory) is functools.partial:
+        factory = factory.func
+    if is_class(factory):
+        return factory  # type: ignore[no-any-return]
+    try:
+        annotation = factory.__annotations__.get("return")
+    except Exception:
+        # There are no annotations, or reading them evaluates them, and they name something that does not exist.
+        return None
+    if type(annotation) is str:
+        annotation = _look_up(annotation, factory)
+    if not is_class(annotation):
+        annotation = getattr(annotation, "__origin__", None)
+    return annotation if is_class(annotation) and says_something(annotation) else None
+
+
+def is_class(it: object) -> bool:
+    """Return whether the type of `it` is a metaclass. `isinstance(it, type)` is also true of `list[int]` in 3.10."""
+    return issubclass(type(it), type)
+
+
+def is_ordinary(cls: type) -> bool:
+    """Return whether the instances of `cls` have the special names of the class, and no others.
+
+    Classes, modules and functions often have more, and a class with a `__getattr__` may give its instances any.
+    """
+    return not (
+        {type, ModuleType, FunctionType}.intersection(mro_of(cls))
+        or entry_of(cls, "__getattribute__") is not object.__getattribute__
+        or entry_of(cls, "__getattr__") is not None
+    )
+
+
+def says_something(cls: type) -> bool:
+    """Return whether an annotation that is this class says what the object can do."""
+    if cls is object or entry_of(cls, "_is_protocol", False) is True:
+        return False
+    # `Any`, `Annotated`, `TextIO` and `Union` are classes in some versions.
+    module = entries_in(cls).get("__module__")
+    return module not in ("typing", "typing_extensions") and name_of_class(cls) != "Union"
+
+
+_NAMES = re.compile(r"\w+(\.\w+)*")
+
+
+def _look_up(text: str, factory: Any) -> Any:
+    """Return what an annotation names, or None. It may be a name or dotted names, with arguments in brackets."""
+    text = text.strip()
+    match = _NAMES.match(text)
+    if match is None or not _is_one_bracket(text[match.end() :].strip()):
+        return None
+    first, *others = match.group().split(".")
+    names = _globals_of(factory)
+    found = names.get(first, _MISSING)
+    if found is _MISSING:
+        found = vars(builtins).get(first)
+    for name in others:
+        if type(found) is ModuleType:
+            found = module_entries(found).get(name)
+        elif is_class(found):
+            found = entry_of(found, name)
+        else:
+            return None
+    return found
+
+
+def _is_one_bracket(text: str) -> bool:
+    """Return whether `text` is empty or one pair of brackets: `[int] | list[str]` is two."""
+    if not text:
+        return True
+    depth = 0
+    for index, character in enumerate(text):
+        depth += (character == "[") - (character == "]")
+        if depth == 0:
+            return index == len(text) - 1
+    return False
+
+
+def _globals_of(factory: Any) -> dict[str, Any]:
+    """Return the globals of the module in which a factory's annotations were written."""
+    function = getattr(factory, "__func__", factory)
+    # A wrapper has the annotations of the function that it wraps, and globals of its own.
+    for _ in range(sys.getrecursionlimit()):
+        if type(function) is not FunctionType or "__wrapped__" not in function.__dict__:
+            break
+        function = function.__dict__["__wrapped__"]
+    return function.__globals__ if type(function) is FunctionType else {}

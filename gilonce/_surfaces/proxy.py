@@ -1,0 +1,304 @@
+"""The proxy that `lazy_global` returns: wrapt's proxy, with the special methods that its object has.
+
+The interpreter looks for special methods in the class of the proxy. So there is one class of proxies for every
+interface, and a proxy changes its class as more is known of the object:
+
+>>> from gilonce import lazy_global
+>>> ports = lazy_global(lambda: [80, 443], reify=False)
+>>> type(ports).__name__, callable(ports)    # nothing is known, so it may be anything
+('LazyProxy', True)
+>>> len(ports)                               # the first touch, which calls `stand_for`
+2
+>>> type(ports).__name__, callable(ports)    # the class of proxies for lists
+('list', False)
+
+Only this module, `proxy_methods` and `asking_proxy` import wrapt. The first `lazy_global()` call imports them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from weakref import ref
+
+from wrapt import BaseObjectProxy
+
+from .._cells.callables import name_of
+from .._cells.racing import EMPTY, GILOnceCell
+from .._native import replace_with_native
+from .global_cell import note_names
+from .interfaces import entries_in, flags_of, implied_interface, mro_of, name_of_class, says_something, special_names_of
+from .proxy_methods import ALWAYS, BINARY, FALLBACKS, LACKS_TRUNC, OPTIONAL, OfInterface, shared_methods
+from .reification import references_to, reify
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def ask(proxy: Any) -> Any:
+    """Return the value of the cell of `proxy`. If the cell is empty, the factory is run."""
+    factory, cell = proxy._self_origin[:2]
+    try:
+        # The cell gets the factory itself, because no bytecode may run between the two (law 5).
+        return cell.get_or_init(factory)
+    except AttributeError as error:
+        raise RuntimeError(
+            f"the factory {name_of(factory)}() of a lazy_global raised AttributeError: {error}"
+        ) from error
+
+
+@replace_with_native
+class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
+    # There is no docstring, because `P.__doc__` must be that of the object.
+    locals().update(shared_methods() | FALLBACKS)
+    _self_delattr = BaseObjectProxy.__delattr__
+
+    def __init__(
+        self,
+        factory: Callable[[], Any],
+        cell: GILOnceCell,
+        namespace: dict[str, Any] | None,
+        interface: type | None = None,
+    ) -> None:
+        BaseObjectProxy.__init__(self, None)
+        # All in one attribute, because each assignment is a call into wrapt.
+        self._self_origin = factory, cell, namespace, interface
+
+    @property
+    def _self_cell(self) -> GILOnceCell:
+        return self._self_origin[1]
+
+    # wrapt calls this hook to get the object. Only wrapt in C stores what it returns, so it is stored here. Threads
+    # that race get one object from the cell, so it does not matter which of them stores it.
+
+    def __wrapped_get__(self) -> Any:
+        if self._self_outer is not None:
+            value = self._self_outer.__wrapped_get__()
+            stand_for(self, value)
+            return value
+        value = ask(self)
+        # The names are replaced before `stand_for`, after which no touch calls this again. So if this is interrupted,
+        # the next touch replaces them.
+        namespace = self._self_origin[2]
+        names = [] if namespace is None else reify(self, value, namespace, references_to(self))
+        stand_for(self, value)
+        note_names(self, names, value)
+        return value
+
+    #: In an inner proxy, this is the outer proxy, which was made to forget its object; see `forget`.
+    _self_outer: Any = None
+
+
+#: Whether the native core has replaced `LazyProxy`. It does that only if wrapt runs in C, too.
+IS_NATIVE = type(vars(LazyProxy)["__getattribute__"]) is not type(ask)
+
+_set_class = object.__dict__["__class__"].__set__
+
+
+def stand_for(proxy: Any, value: object) -> None:
+    """Make a proxy stand for an object, whose type is the proxy's interface from now on."""
+    # The class comes first. If this is interrupted before the value is set, the next use comes here again.
+    change_class(proxy, class_for(type(value)))
+    # Not `proxy.__wrapped__ = value`: wrapt in Python would read attributes of the object.
+    proxy.__self_setattr__("__wrapped__", value)
+    proxy._self_is_made = True
+
+
+def forget(proxy: Any) -> None:
+    """Make a proxy untouched again: it has its declared interface, and its next touch reads its cell.
+
+    wrapt's proxy in C cannot be emptied. So the proxy gets an untouched proxy as its object (the inner proxy), and a
+    class whose `__wrapped__` reads the cell. An operation of wrapt's in C, which does not look at the class, touches
+    the inner proxy, and that touches the outer one.
+    """
+    factory, cell, _, interface = proxy._self_origin
+    inner = make_proxy(factory, interface, cell, None)
+    inner._self_outer = proxy
+    # The last inner proxies are kept alive. Another thread may still use one when the outer proxy gets its object.
+    proxy._self_inner = [*proxy._self_inner[-15:], inner]
+    declared = implied_interface(factory) if interface is None else interface
+    proxy._self_is_made = False
+    proxy.__self_setattr__("__wrapped__", inner)
+    change_class(
+        proxy,
+        _forgetful_with_all
+        if declared is None
+        else class_for(declared, known=_forgetful_by_interface, more=_FORGETFUL_ENTRIES),
+    )
+
+
+def _touch_again(proxy: Any) -> Any:
+    return proxy.__wrapped_get__()
+
+
+def _stay_untouched(proxy: Any, value: object) -> None:
+    """Ignore the assignment of wrapt in C that ends a touch, if the cell was emptied during the touch."""
+
+
+#: The additional entries of the class of a proxy that has forgotten its object.
+_FORGETFUL_ENTRIES: dict[str, Any] = {"__wrapped__": property(_touch_again, _stay_untouched)}
+
+
+def update(proxy: Any, value: object) -> None:
+    """Update a touched proxy after its cell has changed. `value` is what the cell holds, or `EMPTY`."""
+    if value is EMPTY:
+        forget(proxy)
+    else:
+        stand_for(proxy, value)
+
+
+def is_ours(cls: type) -> bool:
+    """Return whether this module made `cls`. A user may have derived a class from one that it made."""
+    return "_self_update" in entries_in(cls)
+
+
+def change_class(proxy: Any, proxy_class: type) -> None:
+    """Give a proxy another class, unless a user has derived its class from ours."""
+    if is_ours(type(proxy)) and type(proxy) is not proxy_class:
+        _set_class(proxy, proxy_class)
+
+
+# The classes.
+
+
+def new_class(base: type, interface: type | None, name: str, entries: dict[str, Any]) -> Any:
+    """Return a class of proxies with these entries. In C, it also lacks the slots that `interface` lacks."""
+    metaclass: Any = type(base)
+    if metaclass is not type:
+        # The metaclass of wrapt in Python gives each class a property of this name, which touches. pydoc calls it.
+        entries = {**entries, "__doc__": property(_doc_of)}
+    made = metaclass(name, (base,), entries)
+    # `match` looks at the flags of a class for sequences and mappings. In Python, a class gets them by registration.
+    flags = 0 if interface is None else flags_of(interface)
+    for flag, abstract in (_SEQUENCE, Sequence), (_MAPPING, Mapping):
+        if flags & flag:
+            abstract.register(made)
+    return made
+
+
+def _doc_of(proxy: Any) -> Any:  # pragma: no cover - coverage is measured with wrapt in C
+    return proxy.__doc__
+
+
+_SEQUENCE, _MAPPING = 1 << 5, 1 << 6
+_native_new_class = replace_with_native(new_class)
+
+
+def _new_class(base: type, interface: type | None, name: str, entries: dict[str, Any]) -> Any:
+    return (_native_new_class if base is LazyProxy and IS_NATIVE else new_class)(base, interface, name, entries)
+
+
+#: The special methods of wrapt's proxy, and of ours in C, that a class of proxies in C can lack.
+_REMOVABLE = (
+    *(f"__{prefix}{name}__" for name in (*BINARY, "divmod") for prefix in ("", "r")),
+    *("__neg__", "__pos__", "__abs__", "__invert__", "__bool__", "__int__", "__float__", "__index__"),
+    *("__len__", "__getitem__", "__setitem__", "__delitem__", "__contains__"),
+)
+
+
+def entries_for(interface: type | None, is_native: bool) -> dict[str, Any]:
+    """Return the entries of the class of proxies for objects of class `interface`.
+
+    An entry that is None hides a special method that `interface` lacks. In Python this works only for methods that the
+    interpreter compares with None before it calls them. For `__len__` it does not, and the error of `len(P)` would be
+    "'NoneType' object is not callable".
+    """
+    entries: dict[str, Any] = {"__module__": "gilonce", "_self_update": update}
+    if interface is None:
+        return {**entries, **ALWAYS}
+    has = special_names_of(interface)
+    bases = mro_of(interface)
+    if str in bases or bytes in bases:
+        has.add("__fspath__")  # text and bytes are paths without having the method
+    if not is_native and "__getitem__" in has:
+        has.add("__iter__")  # in C, the proxy is iterated by its items, as the object is
+    entries.update({name: method for name, method in OPTIONAL.items() if name in has})
+    is_indexed = "__getitem__" in has
+    lacking = {
+        "__hash__": True,
+        # The interpreter looks for both methods, and calls the first, which raises the object's error.
+        "__exit__": True,
+        "__aexit__": True,
+        # Because of wrapt's `__getitem__`, a proxy in Python would count as iterable.
+        "__iter__": not is_native,
+        # An object with items and a length can be reversed without the method.
+        "__reversed__": not (is_indexed and "__len__" in has),
+        "__contains__": not (is_indexed or "__iter__" in has),
+    }
+    if is_native:
+        lacking.update(dict.fromkeys((*OPTIONAL, *_REMOVABLE), True))
+    entries.update({name: None for name, may_lack in lacking.items() if may_lack and name not in has})
+    entries.update({name: OfInterface(interface, name) for name in OfInterface.NAMES if name in has})
+    if is_native and "__trunc__" not in has:
+        entries["__trunc__"] = LACKS_TRUNC
+    return entries
+
+
+def _constructor(interface: type, base: Any) -> Any:
+    """Return a `__new__` that lets `type(P)(...)` make an instance of the interface, as generic code expects it to."""
+    its_class = ref(interface)
+
+    def new(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
+        # A class that a user has derived from ours makes proxies.
+        return its_class()(*args, **kwargs) if is_ours(cls) else base.__new__(cls)  # type: ignore[misc]
+
+    return staticmethod(new)
+
+
+#: By the `id` of an interface: the interface, its class of proxies, and whether an annotation that is the interface
+#: says something. The interface is held weakly, and its entry goes with it. The key is not the interface itself,
+#: because a metaclass can make hashing it run any code.
+Classes = dict[int, tuple["ref[type]", "type[LazyProxy]", bool]]
+
+_by_interface: Classes = {}
+
+
+def class_for(
+    interface: type,
+    base: type = LazyProxy,
+    is_native: bool = IS_NATIVE,
+    known: Classes = _by_interface,
+    more: dict[str, Any] | None = None,
+) -> type[LazyProxy]:
+    """Return the class of proxies for objects of class `interface`, from `known` or new with `more` entries."""
+    key = id(interface)
+    found = known.get(key)
+    if found is not None and found[0]() is interface:
+        return found[1]
+    entries = {**entries_for(interface, is_native), "__new__": _constructor(interface, base), **(more or {})}
+    proxy_class = _new_class(base, interface, name_of_class(interface), entries)
+    known[key] = ref(interface, lambda _: known.pop(key, None)), proxy_class, says_something(interface)
+    return proxy_class  # type: ignore[no-any-return]
+
+
+def class_for_anything(base: type, is_native: bool, more: dict[str, Any] | None = None) -> type[LazyProxy]:
+    """Return a new class of proxies for objects of which nothing is known."""
+    entries = {**entries_for(None, is_native), **(more or {})}
+    return _new_class(base, None, "LazyProxy", entries)  # type: ignore[no-any-return]
+
+
+_with_all = class_for_anything(LazyProxy, IS_NATIVE)
+
+#: The classes of proxies that have forgotten their objects.
+_forgetful_by_interface: Classes = {}
+_forgetful_with_all = class_for_anything(LazyProxy, IS_NATIVE, _FORGETFUL_ENTRIES)
+
+
+@replace_with_native
+def make_proxy(
+    factory: Callable[[], Any], interface: type | None, cell: GILOnceCell, namespace: dict[str, Any] | None
+) -> LazyProxy:
+    """Return a proxy for the object that `factory` makes. Its first touch replaces it by the object in `namespace`."""
+    declared = implied_interface(factory) if interface is None else interface
+    proxy_class = _with_all if declared is None else class_for(declared)
+    proxy: LazyProxy = LazyProxy.__new__(proxy_class)
+    LazyProxy.__init__(proxy, factory, cell, namespace, interface)
+    return proxy
+
+
+# The first touch of all is that of a proxy to which only a dict refers. It tells `references_to` how many references
+# a touch holds.
+_names: dict[str, Any] = {}
+_names["PROXY"] = make_proxy(object, None, GILOnceCell(), _names)
+bool(_names["PROXY"])
