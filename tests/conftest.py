@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
 from support import IMPLEMENTATIONS, activate
+from support.hang_watch import HangWatch
+
+pytest_plugins = ["pytester"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name a test that hangs. Not on PyPy, where any thread runs what a collection in the main one has set off."""
+    if sys.implementation.name != "pypy":
+        config.pluginmanager.register(HangWatch(config))
+
+
+def run_an_example() -> None:
+    from hypothesis import given, settings, strategies
+
+    settings(database=None, max_examples=1, deadline=None)(given(strategies.none())(lambda _: None))()
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what pytest has made so far, for many tests run it to the end."""
+    if "hypothesis" in sys.modules or "trio" in sys.modules:
+        # Its first example asks the collector who refers to its and trio's random numbers. What is frozen is not seen.
+        run_an_example()
+    gc.collect()
+    if hasattr(gc, "freeze"):
+        gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Show the collector everything again, for the summary may import hypothesis, which asks about trio's numbers."""
+    if hasattr(gc, "unfreeze"):
+        gc.unfreeze()
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)

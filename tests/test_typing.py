@@ -1,9 +1,10 @@
-"""The static types: `typing_api.py` is what users write, and both checkers must agree with it."""
+"""The static types: `typing_api.py` is code that users write, and the type checkers must accept it."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,20 +41,54 @@ def test_mypy_agrees_with_every_assertion() -> None:
     check("mypy", "mypy", "--strict", "tests/typing_api.py")
 
 
+@pytest.mark.slow
 def test_pyright_agrees_with_every_assertion() -> None:
     """pyright, strict: the same."""
     check("pyright", "pyright", "tests/typing_api.py")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("checker", "options"),
+    [
+        ("ty", ("--output-format", "concise", "--extra-search-path")),
+        ("pyrefly", ("--preset", "strict", "--output-format", "min-text", "--search-path")),
+    ],
+)
+def test_other_checkers_agree_about_once_per_args(checker: str, options: tuple[str, ...], tmp_path: Path) -> None:
+    """Without the ignores, `ty` and `pyrefly` report an error on each line that has one, and on no other."""
+    if importlib.util.find_spec(checker) is None:
+        pytest.skip(f"{checker} is not installed: pip install '.[types]'")
+    lines = (ROOT / "tests/typing_api.py").read_text().splitlines()
+    start = lines.index("# once_per_args.")
+    expected = {number for number, line in enumerate(lines, 1) if "# type: ignore" in line and number > start}
+    assert expected
+    (tmp_path / "typing_api.py").write_text("\n".join([line.partition("  # type: ignore")[0] for line in lines]))
+    done = subprocess.run(
+        [sys.executable, "-m", checker, "check", *options, str(ROOT), "typing_api.py"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    found = {int(number) for number in re.findall(r"\btyping_api\.py:(\d+):", done.stdout)}
+    assert {number for number in found if number > start} == expected, done.stdout + done.stderr
+
+
+@pytest.mark.slow
 def test_the_stub_agrees_with_the_code(tmp_path: Path) -> None:
-    """What the checkers are told is there is there, with those parameters."""
+    """Everything in the stub exists, with the same parameters."""
     allowed = tmp_path / "allowed"
     # Private modules have no stub. mypy reads a class's parameters from `__init__` if there
-    # is one, and only `__new__` can say that once_property(slot=...) returns a decorator.
-    allowed.write_text("gilonce\\._.*\ngilonce.once_property.__init__\n")
+    # is one, and only `__new__` can say that once_property(slot=...) returns a decorator. The metaclass and the
+    # name of an instance are no matter of types.
+    allowed.write_text("gilonce\\._.*\ngilonce.once_property\ngilonce.once_property.__(init|name)__\n")
     check("mypy", "mypy.stubtest", "gilonce", "--allowlist", str(allowed), "--ignore-unused-allowlist")
 
 
+@pytest.mark.slow
 def test_every_public_type_is_known() -> None:
     """`basedpyright --verifytypes` reports 100 %, for the package as it is installed."""
     check("basedpyright", "basedpyright", "--verifytypes", "gilonce", "--ignoreexternal")

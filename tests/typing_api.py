@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from typing_extensions import Self, assert_type
 
@@ -26,13 +26,18 @@ from gilonce import (
     Cell,
     DeadlockError,
     GILOnceCell,
+    LoopOnceCell,
     OnceLock,
     ProcessOnceCell,
     ThreadOnceCell,
     lazy_global,
     once,
+    once_per_args,
     once_property,
 )
+
+if TYPE_CHECKING:
+    from gilonce import _ChosenCell  # pyright: ignore[reportPrivateUsage]
 
 X = TypeVar("X")
 
@@ -515,6 +520,55 @@ def abstract(obj: Abstract, concrete: Concrete) -> None:
     takes_protocol(concrete)
 
 
+class Properties:
+    @property
+    @once
+    def read_only(self) -> int:
+        return 1
+
+    @property
+    @once()
+    def with_parentheses(self) -> list[str]:
+        return []
+
+    @property
+    @once
+    async def awaited(self) -> int:
+        return 1
+
+    @property
+    @once(cell=OnceLock)
+    def with_a_cell(self) -> int:
+        return 1
+
+    @property
+    @once
+    def settable(self) -> int:
+        return 1
+
+    @settable.setter
+    def settable(self, value: int) -> None: ...
+
+
+class PropertiesChild(Properties):
+    @property
+    @once
+    def read_only(self) -> int:
+        return super().read_only + 1
+
+
+async def properties(obj: Properties, child: PropertiesChild) -> None:
+    assert_type(obj.read_only, int)
+    assert_type(child.read_only, int)
+    assert_type(obj.with_parentheses, list[str])
+    assert_type(await obj.awaited, int)
+    assert_type(obj.with_a_cell, int)
+    assert_type(obj.settable, int)
+    obj.settable = 3
+    obj.settable = "x"  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+    obj.read_only = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
 # --- once_property
 
 
@@ -740,12 +794,19 @@ def other_cells(cell: OnceLock[int]) -> None:
     assert_type(per_thread.get(""), int | str)
     assert_type(per_thread.take(), int | None)
     assert_type(per_thread.is_set(), bool)
+    per_loop = LoopOnceCell(discard=discard_int)
+    assert_type(per_loop, LoopOnceCell[int])
+    assert_type(per_loop.get(), int | None)
+    assert_type(per_loop.take(""), int | str)
+    assert_type(per_loop.get_or_init(load), int)
+    assert_type(copy.copy(per_loop), LoopOnceCell[int])
     assert_type(ProcessOnceCell(discard=discard_int), ProcessOnceCell[int])
     assert_type(ProcessOnceCell[str]().get(), str | None)
 
 
-async def async_other_cells(cell: ThreadOnceCell[int], lock: OnceLock[int]) -> None:
+async def async_other_cells(cell: ThreadOnceCell[int], per_loop: LoopOnceCell[int], lock: OnceLock[int]) -> None:
     assert_type(await cell.aget_or_init(aload), int)
+    assert_type(await per_loop.aget_or_init(aload), int)
     assert_type(await lock.aget_or_init(aload), int)
 
 
@@ -769,7 +830,8 @@ class OwnCell(Generic[X]):
 
 
 def protocol() -> None:
-    for cell in (GILOnceCell[int](), OnceLock[int](), ThreadOnceCell[int](), ProcessOnceCell[int](), OwnCell[int]()):
+    ours = (GILOnceCell[int](), OnceLock[int](), ThreadOnceCell[int](), LoopOnceCell[int](), ProcessOnceCell[int]())
+    for cell in (*ours, OwnCell[int]()):
         accepted: Cell[int] = cell
         assert_type(accepted.get_or_init(load), int)
     refused: Cell[int] = [1]  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
@@ -783,6 +845,11 @@ def locked() -> int:
 
 @once(cell=functools.partial(OnceLock[Any], timeout=30))
 async def alocked() -> int:
+    return 1
+
+
+@once(cell=LoopOnceCell)
+async def of_loop() -> int:
     return 1
 
 
@@ -804,23 +871,113 @@ class Chosen:
     def slotted(self) -> str:
         return ""
 
+    @once_property(cell=LoopOnceCell)
+    async def per_loop(self) -> int:
+        return 1
+
 
 async def chosen(it: Chosen) -> None:
     assert_type(await alocked(), int)
+    assert_type(await of_loop(), int)
+    assert_type(of_loop.cell, _ChosenCell[int])
     assert_type(locked(), int)
-    assert_type(locked.cell, Cell[int])
-    assert_type(alocked.cell, Cell[int])
+    assert_type(locked.cell, _ChosenCell[int])
+    assert_type(alocked.cell, _ChosenCell[int])
     assert_type(it.method(), int)
-    assert_type(it.method.cell, Cell[int])
+    assert_type(it.method.cell, _ChosenCell[int])
     assert_type(Chosen.of_class(), int)
-    assert_type(Chosen.of_class.cell, Cell[int])
+    assert_type(Chosen.of_class.cell, _ChosenCell[int])
     assert_type(it.attribute, int)
     assert_type(it.slotted, str)
+    assert_type(await it.per_loop, int)
     assert_type(once(load, cell=ProcessOnceCell)(), int)
-    assert_type(once(load, cell=ProcessOnceCell).cell, Cell[int])
+    assert_type(once(load, cell=ProcessOnceCell).cell, _ChosenCell[int])
     assert_type(once(load).cell, GILOnceCell[int])
     assert_type(lazy_global(load, cell=ThreadOnceCell), int)
     once(load, cell=OnceLock())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     once(load, cell=list)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
     once(load, cell=OnceLock, discard=discard_int)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     lazy_global(load, cell=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# once_per_args.
+
+
+@once_per_args
+def client(region: str, /, zone: int = 1, *, profile: str = "default") -> Config:
+    return Config()
+
+
+@once_per_args(key=str.lower, typed=True, discard=discard_any)
+async def aclient(region: str) -> Config:
+    return Config()
+
+
+@once_per_args(cell=OnceLock)
+def locked_client(region: str) -> Config:
+    return Config()
+
+
+class PerArgs:
+    @once_per_args
+    def method(self, region: str, zone: int = 1) -> Config:
+        return Config()
+
+    @once_per_args(discard=discard_any)
+    async def amethod(self, region: str) -> Config:
+        return Config()
+
+    @once_per_args
+    @classmethod
+    def of_class(cls, region: str) -> Config:
+        return Config()
+
+    @staticmethod
+    @once_per_args
+    def static(region: str) -> Config:
+        return Config()
+
+
+def per_args(it: PerArgs) -> None:
+    assert_type(client("eu"), Config)
+    assert_type(client("eu", 1, profile="x"), Config)
+    assert_type(client.cell("eu", zone=2), GILOnceCell[Config])
+    assert_type(client.take_all(), list[Config])
+    assert_type(client.cache_clear(), None)
+    assert_type(locked_client("eu"), Config)
+    assert_type(locked_client.cell("eu"), Cell[Config])
+    client(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client("eu", other=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.cell(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    client.cell()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    client.cell(region="eu")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+    assert_type(it.method("eu"), Config)
+    assert_type(it.method("eu", zone=2), Config)
+    assert_type(PerArgs.method(it, "eu"), Config)
+    assert_type(it.method.cell("eu"), GILOnceCell[Config])
+    assert_type(it.method.take_all(), list[Config])
+    it.method(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    it.method()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    it.method.cell(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    it.method.cell(it, "eu")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    assert_type(PerArgs.of_class("eu"), Config)
+    assert_type(it.of_class("eu"), Config)
+    assert_type(PerArgs.of_class.cell("eu"), GILOnceCell[Config])
+    assert_type(PerArgs.of_class.take_all(), list[Config])
+    PerArgs.of_class(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    PerArgs.of_class.cell(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    assert_type(PerArgs.static("eu"), Config)
+    PerArgs.static(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def per_args_async(it: PerArgs) -> None:
+    assert_type(await aclient("eu"), Config)
+    assert_type(aclient.cell("eu"), GILOnceCell[Config])
+    assert_type(aclient.take_all(), list[Config])
+    assert_type(await it.amethod("eu"), Config)
+    assert_type(it.amethod.cell("eu"), GILOnceCell[Config])
+    await it.amethod(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,1 @@
+"""Tools that explore interleavings: scenarios, actions, models, broken cells, and the explorer."""

@@ -1,0 +1,178 @@
+"""What threads do to a value that they share, and the scenarios made of that.
+
+The actions, and the surfaces of `support/surfaces.py` on which they act, run bytecode by bytecode.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from support import drive
+from support.interleaving.scenario import Model, Scenario, Value
+from support.surfaces import SURFACES, Access, With, of_attribute, of_methods
+
+# Overrides that call `super()`. Their values are made of their base's value, so they have a model of their own.
+
+OVERRIDES: dict[str, Callable[[Any, Any, Any], Access]] = {}
+
+
+def override(build: Callable[[Any, Any, Any], Access]) -> Callable[[Any, Any, Any], Access]:
+    OVERRIDES[build.__name__] = build
+    return build
+
+
+@override
+def property_override(gilonce: Any, initializer: Any, discard: Any) -> Access:
+    class Base:
+        @gilonce.once_property(discard=discard)
+        def attribute(self) -> Any:
+            return initializer("base")
+
+    class Derived(Base):
+        @gilonce.once_property(discard=discard)
+        def attribute(self) -> Any:
+            return initializer(super().attribute)
+
+    return of_attribute(Derived)
+
+
+@override
+def method_override(gilonce: Any, initializer: Any, discard: Any) -> Access:
+    class Base:
+        @gilonce.once(discard=discard)
+        def method(self) -> Any:
+            return initializer("base")
+
+    class Derived(Base):
+        @gilonce.once(discard=discard)
+        def method(self) -> Any:
+            return initializer(super().method())
+
+    return of_methods(Derived)
+
+
+@functools.cache  # so that the class is the same one in every run
+def user_cell(gilonce: Any) -> Any:
+    class UserCell(gilonce.GILOnceCell):  # type: ignore[misc]
+        """A final cell of a user's class, which gilonce keeps beside the value."""
+
+    return UserCell
+
+
+def build_surface(surface: str, cell: str | None) -> Callable[[Any, Any, Any], Access]:
+    """Return what builds a surface for a scenario, with `cell=` if the name of a class of cells is given."""
+
+    def build(gilonce: Any, initializer: Any, discard: Any) -> Access:
+        if cell is not None:
+            gilonce = With(gilonce, user_cell(gilonce) if cell == "UserCell" else getattr(gilonce, cell))
+        if cell == "OnceLock":
+            discard = None  # it has no losers
+        access = {**SURFACES, **OVERRIDES}[surface](gilonce, initializer, discard)
+        if surface == "property_in_slot":
+            # The slot is looked up once per class. To do that in the threads would only add interleavings.
+            access.another().assign(None)
+        return access
+
+    return build
+
+
+ACTIONS: dict[str, Callable[[Any, Value], Any]] = {
+    "touch": lambda access, _: access.touch(),
+    "fail": lambda access, _: access.touch(),
+    "get": lambda access, _: access.cell().get(),
+    "is_set": lambda access, _: access.cell().is_set(),
+    "set": lambda access, value: access.cell().set(value),
+    "take": lambda access, _: access.cell().take(),
+    "take_all": lambda access, _: next(iter(access.take_all()), None),
+    "aget_or_init": lambda access, _: drive(access.cell().aget_or_init(_in_coroutine(access.initializer))),
+    "import_attr": lambda access, _: access.cell().import_attr("string", "digits"),
+    "copy": lambda access, _: copy.copy(access.cell()).get(),
+    "deepcopy": lambda access, _: copy.deepcopy(access.cell()).get(),
+    "show": lambda access, _: repr(access.cell()).removeprefix("<GILOnceCell: ").removesuffix(">"),
+    "override": lambda access, value: _look_under_override(access, value),
+    "isolated": lambda access, _: _look_in_isolation(access),
+    "write": lambda access, value: access.assign(value),
+    "delete": lambda access, _: access.delete(),
+    "look": lambda access, _: access.look(),
+}
+
+
+def _look_under_override(access: Access, value: Value) -> Any:
+    fake = Value(f"fake {value.label}")
+    with access.cell().override(fake):
+        return access.cell().get()
+
+
+def _look_in_isolation(access: Access) -> Any:
+    with sys.modules["gilonce.testing"].isolated():
+        return access.cell().get()
+
+
+def _in_coroutine(make: Any) -> Any:
+    async def initializer() -> Any:
+        return make()
+
+    return initializer
+
+
+def scenarios_of(
+    surface: str,
+    threads: list[tuple[tuple[str, ...], ...]],
+    model: Any = None,
+    *,
+    cell: str | None = None,
+    begin: Callable[[], Model] = Model,
+    is_shared: bool = True,
+    **options: Any,
+) -> list[Scenario]:
+    """Return a scenario for each choice of what the threads do.
+
+    Parameters:
+        surface: the surface that the threads share.
+        threads: for each scenario and thread, the names of its actions.
+        model: the model's actions that differ from those of `begin`.
+        cell: the name of a public class of cells, or "UserCell", for `cell=`.
+        begin: makes the model.
+        is_shared: whether the threads share one value.
+        options: as for `explore`.
+    """
+    name = surface if cell is None else f"{surface} with {cell}"
+    build = build_surface(surface, cell)
+    return [
+        Scenario(
+            f"{name}: {' | '.join(map(', '.join, chosen))}",
+            build,
+            chosen,
+            ACTIONS,
+            model or {},
+            options,
+            begin,
+            is_shared,
+        )
+        for chosen in threads
+    ]
+
+
+OF_CELL = ["touch", "aget_or_init", "fail", "get", "is_set", "set", "take", "import_attr", "copy", "deepcopy", "show"]
+OF_VIEW = ["touch", "fail", "get", "set", "take"]
+OF_ATTRIBUTE = ["touch", "fail", "write", "delete"]
+TOUCH_TWICE: Any = [(("touch",),) * 2]
+TOUCH_THRICE: Any = [(("touch",),) * 3]
+OF_OVERRIDE = {"touch": Model.touch_override}
+OF_GLOBAL = {"touch": Model.touch_global, "fail": Model.fail_global, "write": Model.write_global}
+#: One thread overrides. The others do not empty the place: see `GILOnceCell._replace`.
+WITH_OVERRIDE: Any = [(("override",), (action,)) for action in ["touch", "fail", "get", "set"]]
+#: One thread isolates the value of another, or its own.
+WITH_ISOLATED: Any = [
+    *((("isolated",), (action,)) for action in ["touch", "set"]),
+    *((("touch", "isolated"), (action,)) for action in ["touch", "take"]),
+]
+#: Exact only where a check and the write after it are one step.
+OVERRIDE_AND_EMPTY: Any = [(("override",), ("take",))]
+#: The slot has no `setdefault`, a module no compare-and-swap. To write there while another thread publishes is safe
+#: only where a check and the write after it are one step; see `SlotCell` and `_reify`.
+WITH_GIL = {"every_bytecode": False}

@@ -1,0 +1,124 @@
+"""Every kind of cell that can be overridden."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+Make = Callable[[Any, Any], Any]
+
+#: Every kind of cell that can be overridden: given the package and a discard, makes it.
+CELLS: dict[str, Make] = {}
+
+
+def kind(make: Make) -> Make:
+    CELLS[make.__name__] = make
+    return make
+
+
+@kind
+def own(gilonce: Any, discard: Any) -> Any:
+    return gilonce.GILOnceCell(discard=discard)
+
+
+@kind
+def lock(gilonce: Any, discard: Any) -> Any:
+    return gilonce.OnceLock()
+
+
+@kind
+def per_thread(gilonce: Any, discard: Any) -> Any:
+    return gilonce.ThreadOnceCell(discard=discard)
+
+
+@kind
+def per_process(gilonce: Any, discard: Any) -> Any:
+    return gilonce.ProcessOnceCell(discard=discard)
+
+
+def owner(gilonce: Any, discard: Any) -> Any:
+    """Return an instance whose class has a surface of every kind."""
+
+    class Owner:
+        __slots__ = ("__dict__", "__weakref__", "_kept", "_locked")
+
+        @gilonce.once(discard=discard)
+        def method(self) -> Any: ...
+
+        @gilonce.once(discard=discard)
+        @classmethod
+        def of_class(cls) -> Any: ...
+
+        @gilonce.once_property(discard=discard)
+        def attribute(self) -> Any: ...
+
+        @gilonce.once_property(discard=discard, slot="_kept")
+        def in_slot(self) -> Any: ...
+
+        @gilonce.once_property(discard=discard)
+        @classmethod
+        def class_attribute(cls) -> Any: ...
+
+        @gilonce.once_property(discard=discard)
+        @staticmethod
+        def static_attribute() -> Any: ...
+
+        @gilonce.once_property(cell=gilonce.OnceLock)
+        def locked(self) -> Any: ...
+
+        @gilonce.once_property(cell=gilonce.OnceLock, slot="_locked")
+        def locked_in_slot(self) -> Any: ...
+
+        @gilonce.once(cell=gilonce.OnceLock)
+        @classmethod
+        def locked_of_class(cls) -> Any: ...
+
+        @gilonce.once(cell=gilonce.ThreadOnceCell)
+        def per_thread(self) -> Any: ...
+
+    return Owner()
+
+
+for _name in [
+    "method",
+    "attribute",
+    "in_slot",
+    "of_class",
+    "class_attribute",
+    "static_attribute",
+    "locked",
+    "locked_in_slot",
+    "locked_of_class",
+    "per_thread",
+]:
+    CELLS[f"{_name} of an instance" if _name == "per_thread" else _name] = lambda gilonce, discard, name=_name: (
+        gilonce.cell_of(owner(gilonce, discard), name)
+    )
+
+
+def key_of_function(gilonce: Any, discard: Any, cell: Any = None) -> Any:
+    @gilonce.once_per_args(discard=discard, cell=cell)
+    def get(key: object) -> Any: ...
+
+    return get.cell("a key")
+
+
+def key_of_method(gilonce: Any, discard: Any) -> Any:
+    class Owner:
+        @gilonce.once_per_args(discard=discard)
+        def get(self, key: object) -> Any: ...
+
+    return Owner().get.cell("a key")
+
+
+CELLS["key"] = key_of_function
+CELLS["key of a method"] = key_of_method
+for _name in ["GILOnceCell", "OnceLock", "ThreadOnceCell", "ProcessOnceCell"]:
+    CELLS[f"key with {_name}"] = lambda gilonce, discard, name=_name: key_of_function(
+        gilonce, None, getattr(gilonce, name)
+    )
+
+#: The names of those that give a loser to their discard.
+HAS_DISCARD = [
+    name for name in CELLS if "lock" not in name and " with " not in name and name != "per_thread of an instance"
+]
