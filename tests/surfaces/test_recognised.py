@@ -1,0 +1,110 @@
+"""What other libraries find when they look at a `once_property`, as at a `functools.cached_property`."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+from support import environment
+
+
+def test_the_func_of_a_property_looks_like_the_function(gilonce: ModuleType) -> None:
+    """`.func` has the function's name, signature, annotations and attributes."""
+
+    def value(self: object) -> list[int]:
+        """The docstring."""
+        return [1]
+
+    value.mark = "marked"  # type: ignore[attr-defined]
+
+    class Plain:
+        attribute = gilonce.once_property(value)
+
+    func = Plain.attribute.func
+    assert func is Plain.attribute.func
+    assert func.__wrapped__ is inspect.unwrap(func) is value
+    assert inspect.signature(func) == inspect.signature(value)
+    assert inspect.isfunction(func)
+    for name in "__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__code__", "mark":
+        assert getattr(func, name) == getattr(value, name)
+    assert repr(func) == repr(value)
+    func.mark = "again"
+    assert value.mark == "again"  # type: ignore[attr-defined]
+    assert copy.copy(func) is value
+    assert func(Plain()) == [1]
+    assert func(self=Plain()) == [1]
+    assert vars(Plain()) == {}
+    assert type("Other", (), {"method": func})().method() == [1]
+    assert functools.wraps(func)(lambda self: None).__name__ == "value"
+    with pytest.raises(TypeError):
+        func()
+    Plain.attribute.func = len
+    assert Plain.attribute.func.__wrapped__ is len
+    assert not inspect.isfunction(Plain.attribute.func)
+
+
+def test_a_property_says_what_it_is_like(gilonce: ModuleType) -> None:
+    """Where the value is, and whether a library may keep it elsewhere, decides about `__class__`."""
+    plain = gilonce.once_property(len)
+    assert isinstance(plain, functools.cached_property)
+    assert isinstance(plain, gilonce.once_property)
+
+    async def later(self: object) -> None:
+        pass
+
+    others = [
+        gilonce.once_property(len, slot="_x"),
+        gilonce.once_property(later),
+        gilonce.once_property(classmethod(len)),
+        gilonce.once_property(staticmethod(list)),
+        gilonce.once(list),
+        gilonce.once_per_args(len),
+    ]
+    for other in others:
+        assert not isinstance(other, functools.cached_property)
+        assert isinstance(other, other.__class__)
+        assert other.__class__.__module__ == "functools"
+    for prop in others[:4]:
+        assert isinstance(prop, gilonce.once_property)
+        assert prop.func is prop.func
+
+    class Both(gilonce.once_property, property):  # type: ignore[misc, name-defined]
+        pass
+
+    assert Both(len).__class__ is Both
+    assert Both(len).func is len
+
+
+def test_the_class_of_a_property_can_be_assigned(gilonce: ModuleType) -> None:
+    class Noted(gilonce.once_property):  # type: ignore[misc, name-defined]
+        note = "noted"
+
+    prop = gilonce.once_property(len)
+    prop.__class__ = Noted
+    assert type(prop) is Noted
+    assert prop.note == "noted"
+    assert isinstance(prop, functools.cached_property)
+
+
+def test_dir_shows_what_a_property_has(gilonce: ModuleType) -> None:
+    prop = gilonce.once_property(len)
+    prop.mark = 1
+    assert {"mark", "func", "attrname", "__set_name__", "__reduce_ex__"} <= set(dir(prop))
+    assert "lock" not in dir(prop)
+
+
+def test_without_functools_a_property_is_itself(gilonce: ModuleType) -> None:
+    """Nothing is imported only to look like something in it."""
+    program = """
+import sys, gilonce
+functools = sys.modules.pop("functools", None)
+prop = gilonce.once_property(list)
+assert prop.__class__ is type(prop) is gilonce.once_property, prop.__class__
+assert "functools" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], env=environment(gilonce.__implementation__), check=True)
