@@ -1,0 +1,300 @@
+"""Mistakes in `override`, `isolated` and `reset`, in Python and in C."""
+
+from __future__ import annotations
+
+from mutant import BETWEEN, FORK, Mutant
+
+OVERRIDE = "cells/test_override"
+TESTING = "test_testing.py::test_"
+
+PUTS_BACK = OVERRIDE + ".py::test_an_override_replaces_a_value_and_puts_it_back[{{}}-{}]"
+ANY_ORDER = OVERRIDE + ".py::test_overrides_may_be_left_in_any_order[{}-own-order0]"
+NO_OTHER = OVERRIDE + ".py::test_a_value_that_replaced_the_override_is_discarded_and_no_other[{}-own]"
+AS_BEFORE = TESTING + "everything_starts_empty_and_is_as_before_afterwards[{}]"
+EVERY_KEY = TESTING + "every_key_starts_empty_and_is_as_before_afterwards[{}-{{}}]"
+MADE_FOR_KEYS = TESTING + "what_was_made_for_keys_is_discarded_the_last_made_first[{}]"
+
+PYTHON = [
+    Mutant(
+        "an override does not empty a cell again",
+        "_cells/racing.py",
+        "                stack.layers = after\n                entries.pop(key, None)\n",
+        "                stack.layers = after\n",
+        (PUTS_BACK.format("own"),),
+    ),
+    Mutant(
+        "an override compares the value and not the stack",
+        "_cells/racing.py",
+        "            if key not in entries and stack.layers is before:",
+        "            if key not in entries:",
+        (OVERRIDE + "_interrupts.py::test_an_override_may_come_and_go_while_another_is_entered[{}-own]",),
+    ),
+    Mutant(
+        "an override compares the stack and not the value",
+        "_cells/racing.py",
+        "            if key not in entries and stack.layers is before:",
+        "            if stack.layers is before:",
+        (BETWEEN.format("cell: override | touch"), BETWEEN.format("cell: override | set")),
+        also=(("entries.setdefault(key, new) is not new:", "entries.update({key: new}):"),),
+    ),
+    Mutant(
+        "leaving removes the topmost layer, whosever it is",
+        "_cells/override.py",
+        "        cell = self.cell\n        below, (_, found), above",
+        "        cell = self.cell\n        index = len(before) - 1\n        below, (_, found), above",
+        (ANY_ORDER,),
+    ),
+    Mutant(
+        "the layer above one that is left puts back what it found itself",
+        "_cells/override.py",
+        "(*below, (upper, found), *others)",
+        "(*below, (upper, replaced), *others)",
+        (ANY_ORDER,),
+    ),
+    Mutant(
+        "the override's own value is discarded",
+        "_cells/override.py",
+        "        if replaced is not found and replaced is not self.value:",
+        "        if replaced is not found:",
+        (NO_OTHER,),
+    ),
+    Mutant(
+        "a value that is put back is discarded",
+        "_cells/override.py",
+        "        if replaced is not found and replaced",
+        "        if replaced",
+        (NO_OTHER,),
+    ),
+    Mutant(
+        "a value that replaced an override is not discarded",
+        "_cells/override.py",
+        "            self._replaced = replaced\n",
+        "            pass\n",
+        (NO_OTHER,),
+    ),
+    Mutant(
+        "an override that was dropped is not left",
+        "_cells/override.py",
+        "        layer.guard = ref(self, layer.leave_unheld)\n",
+        "",
+        (OVERRIDE + ".py::test_an_override_that_is_dropped_is_left[{}]",),
+    ),
+    Mutant(
+        "leaving does not take up where it was interrupted",
+        "_cells/override.py",
+        "        if self._restores is not None:\n",
+        "        if False:\n",
+        (OVERRIDE + "_interrupts.py::test_an_interrupt_between_the_stack_and_the_place_is_made_good[{}]",),
+    ),
+    Mutant(
+        "leaving takes up where it was interrupted only if no other value replaced its own",
+        "_cells/override.py",
+        "            while cell._load() is replaced is not found:\n",
+        "            while cell._load() is self.value:\n",
+        (
+            OVERRIDE + "_interrupts.py::test_an_interrupt_leaves_no_override_behind[{}-replaced inside-own]",
+            TESTING + "an_interrupt_leaves_everything_as_before[{}-function]",
+        ),
+    ),
+    Mutant(
+        "an interrupted entry is not undone",
+        "_cells/override.py",
+        "        except BaseException:\n            self._leave()\n            raise\n",
+        "        except BaseException:\n            raise\n",
+        (OVERRIDE + "_interrupts.py::test_an_interrupt_while_entering_enters_nothing[{}]",),
+    ),
+    Mutant(
+        "all calls of a decorated function share one override",
+        "_cells/override.py",
+        "        return Override(self._cell, self._value)\n",
+        "        return self\n",
+        (OVERRIDE + "_decorators.py::test_an_override_decorates_a_function[{}-own]",),
+    ),
+    Mutant(
+        "what discard returns is not awaited",
+        "_cells/override.py",
+        "                await finish_discarding(layer.cell._discard, discarding)\n",
+        "                pass\n",
+        (OVERRIDE + ".py::test_a_discard_may_be_awaited[{}]",),
+    ),
+    Mutant(
+        "threads that wait for an initializer do not see an override",
+        "_cells/override.py",
+        "                break\n        cell._wake()\n",
+        "                break\n",
+        (OVERRIDE + ".py::test_threads_that_wait_for_an_initializer_return_the_override_at_once[{}-lock]",),
+        hangs=True,
+    ),
+    Mutant(
+        "an override of a cell per process holds in a child",
+        "_cells/per_process.py",
+        "            override.abandon(cell)\n",
+        "            pass\n",
+        (OVERRIDE + ".py::test_an_override_of_a_cell_per_process_does_not_hold_in_a_child[{}]",),
+        needs=FORK,
+    ),
+    Mutant(
+        "isolated discards the first made first",
+        "testing.py",
+        "        made.sort(key=lambda one: one[0])\n",
+        "        made.sort(key=lambda one: one[0], reverse=True)\n",
+        (AS_BEFORE,),
+    ),
+    Mutant(
+        "isolated leaves what had no value before",
+        "testing.py",
+        "            if Layer(place, EMPTY).key not in known:\n",
+        "            if False:\n",
+        (TESTING + "what_was_empty_is_empty_again[{}]",),
+    ),
+    Mutant(
+        "isolated does not restore the values of threads",
+        "_cells/split.py",
+        "        cells = new if type(new) is type(old) else cell._no_cells(new)\n",
+        "        cells = cell._no_cells(EMPTY)\n",
+        (TESTING + "cells_per_thread_are_isolated_in_every_thread[{}]",),
+    ),
+    Mutant(
+        "isolated empties the cell of the calling thread alone",
+        "_cells/split.py",
+        "        return AllValues(self)\n",
+        "        return self._mine()\n",
+        (TESTING + "cells_per_thread_are_isolated_in_every_thread[{}]",),
+    ),
+    Mutant(
+        "isolated does not keep a key that it empties",
+        "testing.py",
+        "        return OverridablePlace(cell, _place_of(cell._cell))\n",
+        "        return _place_of(cell._cell)\n",
+        (TESTING + "a_key_that_is_emptied_inside_is_as_before_afterwards[ProcessOnceCell-{}]",),
+    ),
+    Mutant(
+        "isolated does not know of functions with arguments",
+        "_surfaces/once_per_args.py",
+        "            register(self._table)\n",
+        "            pass\n",
+        (EVERY_KEY.format("none"),),
+    ),
+    Mutant(
+        "isolated forgets the tables of classes",
+        "testing.py",
+        "    tables = [value for value in values.copy().values() if _is_table(value)]\n",
+        "    tables: list[Any] = []\n",
+        (EVERY_KEY.format("none"),),
+    ),
+    Mutant(
+        "reset discards the first made first",
+        "testing.py",
+        "    return sorted(made, key=lambda one: one[0], reverse=True)\n",
+        "    return sorted(made, key=lambda one: one[0])\n",
+        (TESTING + "reset_discards_everything_the_last_made_first[{}]",),
+    ),
+    Mutant(
+        "reset discards the value of an override",
+        "testing.py",
+        "    if is_overridden(place):\n",
+        "    if False:\n",
+        (TESTING + "reset_discards_everything_the_last_made_first[{}]",),
+    ),
+    Mutant(
+        "reset discards the override of one thread",
+        "_cells/split.py",
+        "            if not is_overridden(cell) and ",
+        "            if ",
+        (TESTING + "an_overridden_key_is_empty_inside_and_stays_in_a_reset[ThreadOnceCell-{}]",),
+    ),
+    Mutant(
+        "a value that was put back counts as the last made",
+        "_cells/override.py",
+        "        self.cell._made = self._made\n",
+        "",
+        (TESTING + "a_restored_value_keeps_its_place_in_the_order[{}]",),
+    ),
+]
+
+C = [
+    Mutant(
+        "an override does not compare the stack",
+        "_native/cell.c",
+        "    if (done == 0 && layers == before) {\n",
+        "    if (done == 0) {\n",
+        (OVERRIDE + "_interrupts.py::test_an_override_may_come_and_go_while_another_is_entered[{}-own]",),
+    ),
+    Mutant(
+        "an override does not compare the value",
+        "_native/cell.c",
+        "(found ? value : empty) == args[0];",
+        "1;",
+        (BETWEEN.format("cell: override | touch"), BETWEEN.format("cell: override | set")),
+    ),
+    Mutant(
+        "an override keeps for ever what it replaced",
+        "_native/base.h",
+        "    Py_XDECREF(is_there ? expected : value);\n    return is_there;",
+        "    Py_XDECREF(is_there ? NULL : value);\n    return is_there;",
+        (TESTING + "nothing_is_kept_alive[{}]",),
+    ),
+    Mutant(
+        "an override does not empty an instance's dict again",
+        "_native/place.c",
+        "            written = old == NULL ? 1 : mapping_remove(place->values, place->key, &found);",
+        "            written = 1;",
+        (PUTS_BACK.format("method"),),
+    ),
+    Mutant(
+        "an override of an empty key is not written",
+        "_native/table.c",
+        "            is_there = new == NULL || table_write(entry, new);",
+        "            is_there = 1;",
+        (PUTS_BACK.format("key"),),
+    ),
+    Mutant(
+        "an override does not empty a key again",
+        "_native/table.c",
+        "            Py_DECREF(SWAP(&entry->value, new)); /*",
+        "            if (new != NULL) Py_DECREF(SWAP(&entry->value, new)); /*",
+        (PUTS_BACK.format("key"),),
+    ),
+    Mutant(
+        "an override of a key keeps for ever what it replaced",
+        "_native/table.c",
+        "            Py_DECREF(SWAP(&entry->value, new)); /*",
+        "            (void)SWAP(&entry->value, new); /*",
+        (TESTING + "no_table_is_kept_alive_and_no_empty_key[{}]",),
+    ),
+    Mutant(
+        "the values of keys have no number",
+        "_native/keyed.c",
+        "    entry->number = next_number();\n",
+        "",
+        (MADE_FOR_KEYS,),
+    ),
+    Mutant(
+        "the value of a key that was put back counts as the last made",
+        "_native/table.c",
+        "            entry->number = LOAD_NUMBER(&self->cell.made);\n",
+        "",
+        (MADE_FOR_KEYS,),
+    ),
+    Mutant(
+        "a value that was put back counts as the last made",
+        "_native/cell.c",
+        "    STORE_NUMBER(&self->made, (uint32_t)made);\n",
+        "",
+        (TESTING + "a_restored_value_keeps_its_place_in_the_order[{}]",),
+    ),
+    Mutant(
+        "an interrupted entry is not undone",
+        "_native/context.c",
+        "        (void)context_leave(self);\n",
+        "",
+        (OVERRIDE + "_interrupts.py::test_an_interrupt_while_entering_enters_nothing[{}]",),
+    ),
+    Mutant(
+        "leaving ends with the first interrupt",
+        "_native/context.c",
+        "enum { PATIENCE = 100 };",
+        "enum { PATIENCE = 1 };",
+        (OVERRIDE + "_interrupts.py::test_an_interrupt_leaves_no_override_behind[{}-full-own]",),
+    ),
+]
