@@ -1,12 +1,12 @@
-"""Many tasks want the one client of a service, and the first of them find it not connected yet.
+"""Many tasks want the one client of a service, and the first tasks come before it is connected.
 
-`functools.cache` on an `async def` keeps a coroutine, which can be awaited once. An `asyncio.Lock` makes all tasks wait
-for the first, and belongs to one event loop. `@once` on an `async def` gives every task the same client: tasks that
-come too early each connect, the first connection to be ready is the client, and the others say goodbye through
-`discard`, which may be an `async def` as well.
+`functools.cache` on an `async def` keeps a coroutine, which can be awaited only once. An `asyncio.Lock` makes all tasks
+wait for the first one, and belongs to one event loop. `@once` on an `async def` gives every task the same client. Tasks
+that come early each connect. The first connection that is ready becomes the client, and the others go to `discard`,
+which may be an `async def` too and says goodbye here.
 
-Look at the server's books: the first wave opens a connection per task, all but one say goodbye, and the one is used by
-everybody. The second wave opens none.
+Look at the server's counts. In the first wave each task opens a connection, all but one say goodbye, and every task
+uses the one that is left. The second wave opens none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TASKS = 10
 
 
 class Server:
-    """Answers each line in capitals, and keeps books about its connections."""
+    """Answers each line in capitals, and counts its connections."""
 
     def __init__(self) -> None:
         self.opened = 0
@@ -55,13 +55,13 @@ class Client:
             return (await self._reader.readline()).decode().strip()
 
     async def close(self) -> None:
-        await self.ask("goodbye")  # the server's answer is to close its end
+        await self.ask("goodbye")  # the server answers by closing its end
         self._writer.close()
         await self._writer.wait_closed()
 
 
 class Service:
-    """What the application knows of the server: where it is, and how to get the client for it."""
+    """The application's side: it knows the server's port, and has one client."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -77,20 +77,20 @@ async def ask(service: Service, question: str) -> tuple[Client, str]:
 
 
 async def wave(service: Service) -> str:
-    """Let the tasks ask at once and return what they were handed."""
+    """Let all tasks ask at once, and describe what they got."""
     answers = await asyncio.gather(*[ask(service, f"task {number}") for number in range(TASKS)])
     clients = {client for client, _ in answers}
     return f"{len(clients)} client for {len(answers)} tasks, the last answer is {answers[-1][1]!r}"
 
 
 async def run() -> None:
-    books = Server()
-    server = await asyncio.start_server(books.serve, "127.0.0.1", 0)
+    counts = Server()
+    server = await asyncio.start_server(counts.serve, "127.0.0.1", 0)
     service = Service(server.sockets[0].getsockname()[1])
     async with server:
         for name in ["first wave: ", "second wave:"]:
             print(name, await wave(service))
-            print("  the server:", books)
+            print("  the server:", counts)
         await (await service.client()).close()
 
 

@@ -1,10 +1,10 @@
-"""Threads that ask for "the" database connection at once each open one, and nobody closes the others.
+"""Threads that ask for "the" database connection at once each open one, and the extra ones stay open.
 
-With `functools.cache` nobody can, for every thread holds a connection of its own and takes it for the only one; the
-cache itself remembers the last. With `@once(discard=...)` all threads are handed the same connection, and one that
-lost the race is passed to `discard`, here to be closed, before anybody has used it.
+With `functools.cache` every thread gets a connection of its own and takes it for the only one, so no thread closes any.
+The cache itself remembers just the last. With `@once(discard=...)` all threads get the same connection. A connection
+that lost the race goes to `discard`, which closes it here, before any caller has seen it.
 
-Look at "still open": the program keeps every connection that was ever opened, and asks each of them.
+Look at the column "still open": the program remembers every connection that was opened, and tries each of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ everyone_is_connecting = threading.Barrier(THREADS)
 
 
 def connect() -> sqlite3.Connection:
-    # None of the threads finds a connection: the first is there when all have come for one.
+    # The first connection is opened when all threads have come for one, so that none of them finds it.
     everyone_is_connecting.wait()
     connection = sqlite3.connect(":memory:", check_same_thread=False)
     opened.append(connection)
@@ -50,7 +50,7 @@ def is_open(connection: sqlite3.Connection) -> bool:
 
 
 def race(get_connection: Callable[[], sqlite3.Connection]) -> str:
-    """Let the threads get a connection at once and return the row of the table about it."""
+    """Let all threads get a connection at once, and return the row of the table about it."""
     opened.clear()
     with ThreadPoolExecutor(THREADS) as pool:
         futures = [pool.submit(get_connection) for _ in range(THREADS)]

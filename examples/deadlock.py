@@ -1,13 +1,13 @@
-"""Two lazy values need each other, and a lock makes their threads wait for each other, for ever.
+"""Two lazy values need each other, and with locks their threads wait for each other forever.
 
-The value of a product needs the values of its factors, which may be sums; the value of a sum needs the values of its
-terms, which may be products. Each is computed once, when first asked for, and kept. If a lock guards "look, compute,
-keep", a thread inside a product that wants a sum meets a thread inside a sum that wants a product, and each holds what
-the other waits for, although the two expressions share nothing. No test in a single thread shows it.
-`functools.cached_property` had this lock, and this deadlock, before Python 3.12.
+The value of a product needs the values of its factors, which may be sums. The value of a sum needs the values of its
+terms, which may be products. Each value is computed at its first use and kept. Suppose that a lock guards "look,
+compute, keep". Then a thread inside a product that needs a sum can meet a thread inside a sum that needs a product.
+Each holds the lock that the other waits for, although the two expressions share nothing. No test with a single thread
+shows it. `functools.cached_property` had this lock, and this deadlock, before Python 3.12.
 
-Look for the line about the lock: its threads still wait when the time is up. gilonce computes the same values in the
-same two threads: where no thread ever waits for another, none can wait in a circle.
+In the output, look at the line about the lock: both threads still wait when the time is up. gilonce computes the same
+values in the same two threads. No thread ever waits for another, so no circle of waiting threads can form.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any, Protocol
 
 from gilonce import once_property
 
-TIME_LIMIT = 2.0  # seconds, for some microseconds of work
+TIME_LIMIT = 2.0  # seconds, for microseconds of work
 
 
 def once_with_a_lock(compute: Callable[[Any], int]) -> property:
-    """Compute once per instance, in one thread at a time: the obvious way, and the trap."""
+    """Compute once per instance, in one thread at a time. This is the obvious way, and the trap."""
     lock = threading.RLock()
     name = compute.__name__
 
@@ -38,7 +38,7 @@ def once_with_a_lock(compute: Callable[[Any], int]) -> property:
 
 
 class Expression(Protocol):
-    """What has a value, at once or when asked for it."""
+    """Anything with a value, known at once or computed at its first use."""
 
     @property
     def value(self) -> int: ...
@@ -50,7 +50,7 @@ class Number:
 
 
 class SlowNumber:
-    """A number that takes until both threads are in the middle of their expressions."""
+    """A number whose value is ready once both threads are inside their expressions."""
 
     def __init__(self, value: int, both_are_inside: threading.Barrier) -> None:
         self._value = value
@@ -69,7 +69,7 @@ class Pair:
 
 
 def compute_in_two_threads(lazy: Callable[[Callable[[Any], int]], Any]) -> dict[str, int]:
-    """Compute two expressions with attributes made by `lazy`; return what is there when the time is up."""
+    """Compute two expressions whose values are `lazy` attributes; return those that are ready in time."""
 
     class Sum(Pair):
         @lazy
@@ -91,7 +91,7 @@ def compute_in_two_threads(lazy: Callable[[Callable[[Any], int]], Any]) -> dict[
     def compute(text: str) -> None:
         values[text] = expressions[text].value
 
-    # As daemons, threads that hang do not keep the program from ending.
+    # Daemon threads that hang do not keep the program from ending.
     threads = [threading.Thread(target=compute, args=[text], daemon=True) for text in expressions]
     for thread in threads:
         thread.start()
@@ -108,6 +108,8 @@ def report(values: dict[str, int]) -> str:
 
 
 def main() -> None:
+    print("Two threads compute two expressions, whose values need each other's locks.")
+    print(f"First with a lock. Waiting {TIME_LIMIT:g} s for it ...", flush=True)
     print("a lock: ", report(compute_in_two_threads(once_with_a_lock)))
     print("gilonce:", report(compute_in_two_threads(once_property)))
 

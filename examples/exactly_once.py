@@ -1,11 +1,11 @@
 """A migration must run exactly once, however many threads ask for the database at the same moment.
 
-A plain `@once` never waits, so threads that come together each run the migration, and here that does harm: every run
-adds the opening bonus to the accounts. With `cell=OnceLock` one thread runs it and the others wait for that one. If it
-fails, its own caller is told, and one of those who wait tries again.
+A plain `@once` never waits, so threads that arrive together each run the migration. Here that does harm, because every
+run adds the opening bonus to the accounts. With `cell=OnceLock` one thread runs it and the others wait. If it raises,
+its caller gets the exception and one waiter retries.
 
-Waiting can deadlock, as when two values need each other. `OnceLock` finds that before it begins to wait, and raises
-`DeadlockError` in one of the threads instead; the others go on.
+Waiting can deadlock, for example when two values need each other. `OnceLock` detects that before it blocks: one of the
+threads gets a `DeadlockError`, and the others go on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import suppress
 from gilonce import DeadlockError, OnceLock, once
 
 THREADS = 8
-#: How many seconds a migration looks out for others that run at the same time.
+#: How many seconds a migration waits for others that run at the same time.
 PATIENCE = 0.5
 
 
@@ -44,7 +44,7 @@ class Bank:
 
 
 def together(action: Callable[[], object]) -> list[object]:
-    """Let the threads do something at once; return what each got, be it an error."""
+    """Let all threads do something at once; return what each of them got, or the error that it raised."""
     start = threading.Barrier(THREADS)
 
     def run(_: int) -> object:
@@ -58,33 +58,38 @@ def together(action: Callable[[], object]) -> list[object]:
         return list(pool.map(run, range(THREADS)))
 
 
+def times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
 def race() -> None:
     for name in ("once", "once(cell=OnceLock)"):
         bank = Bank()
         migrated = once(bank.migrate) if name == "once" else once(bank.migrate, cell=OnceLock)
         together(migrated)
-        print(f"{name:<21}the migration ran {bank.runs} times, Ada has {bank.accounts['Ada']}")
+        print(f"{name:<21}the migration ran {times(bank.runs)}, Ada has {bank.accounts['Ada']}")
 
 
 def failure() -> None:
     bank = Bank()
     bank.fails_first = True
     got = together(once(bank.migrate, cell=OnceLock))
-    told = [str(error) for error in got if isinstance(error, ConnectionError)]
-    print(f"{'one that fails':<21}the migration ran {bank.runs} times, Ada has {bank.accounts['Ada']}, told: {told}")
+    errors = [str(error) for error in got if isinstance(error, ConnectionError)]
+    accounts = f"Ada has {bank.accounts['Ada']}"
+    print(f"{'one that fails':<21}the migration ran {times(bank.runs)}, {accounts}, errors: {errors}")
 
 
 def deadlock() -> None:
     both_inside = threading.Barrier(2)
-    told: list[DeadlockError] = []
+    errors: list[DeadlockError] = []
 
     def either(get: Callable[[], object]) -> object:
         both_inside.wait()
         try:
             return get()
         except DeadlockError as error:
-            # It would have waited for ever. It does without, and so the other one gets its value.
-            told.append(error)
+            # This thread would have waited forever. It goes on without the value, so the other one gets its own.
+            errors.append(error)
             return "nothing"
 
     @once(cell=OnceLock)
@@ -97,7 +102,7 @@ def deadlock() -> None:
 
     with ThreadPoolExecutor(2) as pool:
         values = [future.result() for future in [pool.submit(users), pool.submit(roles)]]
-    print(f"{'two in a cycle':<21}{len(values)} values, {len(told)} of the 2 threads told of the deadlock")
+    print(f"{'two in a cycle':<21}{len(values)} values, {len(errors)} of the 2 threads got a DeadlockError")
 
 
 def main() -> None:

@@ -1,12 +1,12 @@
-"""A connection is opened, the process forks, and from then on parent and children speak on one connection.
+"""A connection is opened, the process forks, and from then on the parent and its children share one connection.
 
-Each is given the answers that were meant for the others, and whoever is the first to say goodbye says it for all. A
-pre-fork server that loads the application before it forks does this, and so does multiprocessing, to every connection
-that was made too early. With `@once(cell=ProcessOnceCell)` each process finds the cell empty and opens its own; what
-it inherited it neither uses nor closes.
+Each process can receive answers that were meant for another, and the first to say goodbye ends the session for all.
+A pre-fork server that loads the application before it forks does this to every connection that was opened too early,
+and so does multiprocessing. With `@once(cell=ProcessOnceCell)` each process finds the cell empty and opens its own
+connection. It neither uses nor closes the one that it inherited.
 
-Look at "told their own name": each worker tells the server its name, and when all have done so, asks for it. The
-workers take turns, which is kinder than life: without that, they would tear each other's answers apart.
+Look at the column "got their own name". Each worker tells the server its name. When all have done so, each asks for its
+name. The workers take turns, which is kinder than real life: without turns they would tear each other's answers apart.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def serve() -> None:
 
 
 def serve_session(connection: socket.socket, number: int) -> None:
-    """Answer each line with the session's number and the name that was last given in it."""
+    """Answer each line with the session's number and the last name given in the session."""
     name = "nobody"
     with connection, connection.makefile("rw") as lines:
         for line in lines:
@@ -93,7 +93,7 @@ def work(get_session: Callable[[], Session], me: str) -> None:
 
 
 def try_out(get_session: Callable[[], Session]) -> str:
-    """Let the workers work, and return the row of the table about it."""
+    """Let the workers work, and return the row of the table about them."""
     session = get_session()
     mine, _ = session.ask("I am the parent")
     workers = [fork.Process(target=work, args=[get_session, f"worker {number}"]) for number in range(WORKERS)]
@@ -103,19 +103,19 @@ def try_out(get_session: Callable[[], Session]) -> str:
         worker.join()
     seen = [seen_by_workers.get() for _ in workers]
     sessions = {mine, *(number for number, _ in seen)}
-    told = sum(is_mine for _, is_mine in seen)
+    own_names = sum(is_mine for _, is_mine in seen)
     try:
         afterwards = f"is served, as {session.ask('who am I?')[1]!r}"
     except ConnectionError:
         afterwards = "is cut off"
     session.close()
-    return f"{len(sessions):>8}{f'{told} of {WORKERS}':>21}     {afterwards}"
+    return f"{len(sessions):>8}{f'{own_names} of {WORKERS}':>20}     {afterwards}"
 
 
 def main() -> None:
     server = fork.Process(target=serve, daemon=True)
     server.start()
-    print(f"{'':<26}{'sessions':>8}{'told their own name':>21}     the parent, when the workers are gone")
+    print(f"{'':<26}{'sessions':>8}{'got their own name':>20}     the parent, when the workers are gone")
     print(f"{'once':<26}{try_out(shared_session)}")
     print(f"{'once(cell=ProcessOnceCell)':<26}{try_out(session_per_process)}")
     server.terminate()

@@ -1,13 +1,13 @@
-"""Eight threads ask for a value that is not there yet: how many objects they are handed.
+"""Eight threads ask at the same moment for a value that does not exist yet. How many objects do they get?
 
-A connection, a settings object, a lock: such a value is meant to exist once, and a cache in front of the function
-that makes it looks like enough. It is not. Threads that arrive while the value is being made each make one, and
-most caches give each of them its own.
+A connection, a settings object or a lock is meant to exist once, and a cache in front of the function that makes it
+looks like enough. It is not. Every thread that arrives while the value is being made makes another one, and most caches
+give each thread its own.
 
-Look at the column "distinct objects". Above 1, threads hold different objects and do not know it. The other column
-says how often the initializer ran. A tool with 1 in both lets one thread work and has the others wait for it, with a
-lock; `functools.cached_property` did so before Python 3.12, and deadlock.py shows the price. gilonce lets all of them
-work, keeps what the first one finishes, and gives that to everyone.
+Look at the column "distinct objects". Above 1, threads hold different objects and do not know it. The column
+"initializer ran" says how the tool does it. If the initializer ran once, one thread worked and the others waited for it
+at a lock. `functools.cached_property` did that before Python 3.12, and deadlock.py shows the price. gilonce lets all
+threads work, keeps the value that is finished first, and gives that one to everybody.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ PATIENCE = 1.0  # seconds
 
 
 class Thing:
-    """What must exist once."""
+    """Something that must exist once."""
 
     def itself(self) -> Thing:
-        """Return the object that is behind a proxy, whoever made the proxy."""
+        """Return the object itself, also through a proxy of any library."""
         return self
 
 
 class Maker:
-    """Makes things, and is slow enough for a race: the first to come in waits for the others.
+    """Makes things, slowly enough for a race: each thread waits until all of them have come in.
 
-    With a tool that lets in one thread at a time they never come, so its patience is limited.
+    A tool that lets in one thread at a time keeps the others out, so the wait has a limit.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ def functools_cached_property(make: Maker) -> Read:
 
 
 def lazy_object_proxy(make: Maker) -> Read:
-    from lazy_object_proxy import Proxy  # not needed for the rest
+    from lazy_object_proxy import Proxy  # imported here because the other rows do not need it
 
     thing = Proxy(make)
 
@@ -123,7 +123,7 @@ TOOLS: dict[str, Callable[[Maker], Read]] = {
 
 
 def race(read: Read) -> list[Thing]:
-    """Return what each of the threads reads, all of them released at once."""
+    """Let all threads read at once, and return what each of them got."""
     start = threading.Barrier(THREADS)
 
     def run(_: int) -> Thing:
@@ -135,7 +135,7 @@ def race(read: Read) -> list[Thing]:
 
 
 def result(tool: Callable[[Maker], Read]) -> str:
-    """Race with `tool` and return its row of the table."""
+    """Race with a tool, and return its row of the table."""
     maker = Maker()
     try:
         read = tool(maker)
@@ -151,6 +151,8 @@ def main() -> None:
     print(f"{'':<27}{'distinct objects':>18}{'initializer ran':>18}")
     for name, tool in TOOLS.items():
         print(f"{name:<27}{result(tool)}")
+    print("\ndistinct objects: above 1, threads hold different objects and do not know it.")
+    print(f"initializer ran: {THREADS} if no thread waited, 1 if the others waited. deadlock.py shows the price.")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Lazy attributes for classes with `__slots__`, which have no room for `functools.cached_property`.
+"""Lazy attributes for classes with `__slots__`, where `functools.cached_property` does not work.
 
-`cached_property` keeps its value in the instance's `__dict__`, and a slotted class is one whose instances have none.
-`once_property(slot=...)` keeps it in a slot. That works in a frozen dataclass, too: the attribute is computed, nobody
-assigns to it. Above a `classmethod`, `once_property` is a lazy attribute of the class.
+`cached_property` keeps its value in the instance's `__dict__`, which an instance of a slotted class does not have.
+`once_property(slot=...)` keeps it in a slot. That works in a frozen dataclass too, because the value is computed, not
+assigned. Above a `classmethod`, `once_property` makes a lazy attribute of the class.
 
-Look for "computing": it comes once per instance, and once per class, a subclass having its own. The lazy value is no
-field of the dataclass: `repr`, comparison and `asdict` know nothing of it.
+Look for "computing": it comes once per instance, and once per class, where a subclass has its own value. The lazy value
+is not a field of the dataclass, so `repr`, comparison and `asdict` ignore it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Cached:
 
 
 class LengthSlot:
-    # Declared as a field of the dataclass, an empty slot would make `asdict` and copying fail.
+    # In a base class: as a field of the dataclass, an empty slot would make `asdict` and copying fail.
     __slots__ = ("_length",)
 
 

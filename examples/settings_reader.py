@@ -1,9 +1,0 @@
-"""The second module of settings.py: it imports the lazy global before anyone has read the file."""
-
-from settings import SETTINGS
-
-__all__ = ["SETTINGS", "address"]
-
-
-def address() -> str:
-    return f"http://{SETTINGS.name}.example:{SETTINGS.port}"

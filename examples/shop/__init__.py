@@ -1,0 +1,1 @@
+"""The package that settings.py imports: modules, not programs."""
