@@ -25,7 +25,16 @@ from .._native import implementation, replace_with_native
 from .._storage.bound import is_class
 from .._storage.keyed import KeyedDefinition, Table
 from .binding import Binding, is_hashable
-from .disguise import ON_CELL, Derived, FunctionUnder, get_behind, shown_in_code
+from .disguise import (
+    ON_CELL,
+    Derived,
+    FunctionUnder,
+    get_behind,
+    instance_check,
+    mro_entries,
+    shown_in_code,
+    subclass_check,
+)
 from .pickling import class_for_callers, decorated, is_pickled_by_value, is_static_method, refuse
 
 TYPE_CHECKING = False
@@ -352,6 +361,10 @@ class OncePerArgs:
     @property  # type: ignore[misc]
     def __class__(self) -> type:
         return class_for_callers(self)
+
+    __instancecheck__ = instance_check
+    __subclasscheck__ = subclass_check
+    __mro_entries__ = mro_entries
 
     def __repr__(self) -> str:
         return f"<once_per_args {name_of(self._function)}>"

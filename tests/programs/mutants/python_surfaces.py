@@ -12,7 +12,7 @@ OWNER = "surfaces/test_once_owner.py::test_"
 NOT_A_METHOD = OWNER + "an_argument_of_a_function_that_is_not_a_method_is_refused[{{}}-None-{}]"
 BOUND_CALL = OWNER + "a_bound_call_is_never_refused[{{}}-None-{}-{}]"
 LATER = OWNER + "a_function_that_is_put_into_a_class_is_a_method_there[{{}}-None-{}-connect]"
-IS_A_CLASS = "surfaces/test_once_classes.py::test_a_decorated_class_{}[{{}}-plain]"
+IS_A_CLASS = "surfaces/test_once_classes.py::test_a_decorated_class_{}[once-{{}}-plain]"
 
 #: `_implementation.py`. (Copies in which Python serves have no core: here it is one that is only said to be.)
 IMPLEMENTATION = [
@@ -365,23 +365,23 @@ ONCE = [
     ),
     Mutant(
         "nothing is an instance of a decorated class",
-        "_surfaces/once.py",
-        "        return isinstance(instance, self._function)\n",
-        "        return False\n",
+        "_surfaces/disguise.py",
+        "    return isinstance(instance, surface._function)\n",
+        "    return False\n",
         (IS_A_CLASS.format("is_a_class_for_isinstance"),),
     ),
     Mutant(
         "a decorated class is not a subclass of itself",
-        "_surfaces/once.py",
-        "cls._function if isinstance(cls, Once) else cls, self._function",
-        "cls, self._function",
+        "_surfaces/disguise.py",
+        "cls._function if is_decorated else cls, surface._function",
+        "cls, surface._function",
         (IS_A_CLASS.format("can_be_derived_from"),),
     ),
     Mutant(
         "a subclass is derived from the decorated name",
-        "_surfaces/once.py",
-        "        if isinstance(self._function, type):\n            return (self._function,)",
-        "        if isinstance(self._function, type):\n            return (object,)",
+        "_surfaces/disguise.py",
+        "    if isinstance(surface._function, type):\n        return (surface._function,)",
+        "    if isinstance(surface._function, type):\n        return (object,)",
         (IS_A_CLASS.format("can_be_derived_from"),),
     ),
     Mutant(
