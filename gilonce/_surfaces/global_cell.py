@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 from weakref import ref
 
-from .._cells.racing import EMPTY
+from .._cells.racing import EMPTY, GILOnceCell, NamedCell
 from .._cells.registry import register
 
 TYPE_CHECKING = False
@@ -117,7 +117,14 @@ class GlobalCell:
         return await self._cell.aget_or_init(initializer)
 
     def set(self, value: Any, /) -> None:
-        self._cell.set(value)
+        cell = self._cell
+        if type(cell) is GILOnceCell:
+            # `lazy_global` makes a cell without a name, because a cell with a name takes longer to make.
+            published, written = cell._publish(value)
+            if not written:
+                raise NamedCell(self._proxy._self_origin[0], None)._rejection(published, value)
+        else:
+            cell.set(value)
         follow_cell(self._proxy, self._cell)
 
     def take(self, default: Any = None, /) -> Any:

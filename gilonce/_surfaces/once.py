@@ -27,7 +27,7 @@ from .._cells.callables import (
     required_parameters,
 )
 from .._cells.public import public
-from .._cells.racing import EMPTY, GILOnceCell, NamedCell, check_discard, name_cell
+from .._cells.racing import EMPTY, GILOnceCell, check_discard, make_cell
 from .._cells.registry import register_later
 from .._native import replace_with_native
 from .._storage.bound import Definition, is_class, prepare
@@ -385,13 +385,6 @@ def classify_callable(function: Any) -> tuple[Any, str, bool, bool, bool]:
     needs_owner = binds_to == "class" or required == 1
     may_take_owner = needs_owner or (binds_to == "instance" and hides_parameters(wrapped))
     return wrapped, binds_to, needs_owner, may_take_owner, may_take_owner and is_outside_classes(wrapped)
-
-
-def make_cell(function: object, discard: Discard, cell: Callable[[], Any] | None) -> Any:
-    """Return a cell for the value of `function`. Its messages name the function."""
-    if cell is None:
-        return NamedCell(function, discard)
-    return name_cell(cell(), function)
 
 
 def define(function: object, discard: Discard, cell: Callable[[], Any] | None, made: Any) -> Definition:

@@ -397,6 +397,11 @@ class OncePerArgsMethod(OncePerArgs):
     __module__ = _module
 
 
+if implementation == "python":
+    # Messages of the interpreter show the name, and in C both types have the same.
+    OncePerArgsMethod.__name__ = OncePerArgs.__name__
+
+
 @replace_with_native
 class BoundOncePerArgs:
     # The result of `obj.m` and `Cls.m`. Like a bound method, it is made anew at each lookup.

@@ -239,7 +239,7 @@ ONCE = [
     ),
     Mutant(
         "a once function forgets its discard",
-        "_surfaces/once.py",
+        "_cells/racing.py",
         "        return NamedCell(function, discard)",
         "        return NamedCell(function, None)",
         (LOSERS.format("once_function"),),
