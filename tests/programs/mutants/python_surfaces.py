@@ -831,7 +831,7 @@ GLOBAL = [
         also=(
             (
                 "        note_touch(self, value)\n",
-                "        note_touch(self, value)\n        if namespace is not None:\n            note_names(self, names)\n",
+                "        note_touch(self, value)\n        note_names(self, names)\n",
             ),
         ),
     ),
