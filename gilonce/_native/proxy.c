@@ -192,7 +192,7 @@ proxy_setattro(PyObject *self, PyObject *name, PyObject *value)
 {
     if (stays_with_proxy(name)) {
         if (value != NULL && equals(name, "__wrapped__")) {
-            PyObject *none = PyObject_CallMethod(self, "_self_assign", "O", value);
+            PyObject *none = PyObject_CallMethod(self, "_self_assign", "(O)", value);
             Py_XDECREF(none);
             return none == NULL ? -1 : 0;
         }

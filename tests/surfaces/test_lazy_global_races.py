@@ -124,3 +124,12 @@ def test_assigning_the_object_of_a_proxy_does_not_part_it_from_its_cell(gilonce:
     assert len(proxy) == 1
     proxy.__wrapped__ = ["another"]
     assert proxy.__wrapped__ is gilonce.cell_of(module, "X").get()
+
+
+@pytest.mark.parametrize("value", [(), (1, 2), ((1, 2),)])
+def test_wrapt_ends_the_touch_of_a_lazy_tuple(gilonce: ModuleType, value: Any) -> None:
+    """`str(P)` is an operation of wrapt's in C, which assigns the tuple to the proxy."""
+    for interface in None, tuple:
+        proxy = gilonce.lazy_global(lambda: value, interface=interface, reify=False)
+        assert str(proxy) == str(value)
+        assert proxy.__wrapped__ is value
