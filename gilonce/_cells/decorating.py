@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     MakeContext = Callable[[], Any]
 
 
+#: By the name of their type: objects that look for a plain function in what they decorate, and their decorators.
+_ONLY_ABOVE = {
+    "FixtureFunctionDefinition": "@pytest.fixture",
+    "classmethod": "@classmethod",
+    "property": "@property",
+    "staticmethod": "@staticmethod",
+}
+
+
 class Decorating:
     """A mixin for context managers. `_anew()` returns a new context manager that does the same."""
 
@@ -24,8 +33,9 @@ class Decorating:
         name = type(self).__name__
         if isinstance(function, type):
             return _decorate_class(self._anew, function, name)
-        if not callable(function) or type(function).__name__ == "FixtureFunctionDefinition":
-            hint = ": put it below @pytest.fixture" if callable(function) else ""
+        decorator = _ONLY_ABOVE.get(type(function).__name__)
+        if decorator is not None or not callable(function):
+            hint = "" if decorator is None else f": put it below {decorator}"
             raise TypeError(
                 f"{name} decorates functions and unittest.TestCase classes, not {function!r} "
                 f"({type(function).__name__}){hint}"

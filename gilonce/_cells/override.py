@@ -93,7 +93,8 @@ _HAS_STEPS = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enab
 _lock = RLock()
 
 
-def _in_one_step(step: Callable[..., Any], *arguments: Any) -> Any:
+def in_one_step(step: Callable[..., Any], *arguments: Any) -> Any:
+    """Call `step`, a function without calls and loops, so that no other step runs at the same time."""
     if _HAS_STEPS:
         return step(*arguments)
     with _lock:  # pragma: no cover - coverage is measured with a GIL
@@ -117,8 +118,8 @@ def _forget(key: tuple[object, ...], stack: Stack) -> None:
 def _drop_unused(key: tuple[object, ...], stack: Stack) -> None:
     """Drop a stack without layers. A thread that has just read it from `_stacks` finds that its `layers` are None."""
     layers = stack.layers
-    if not layers and _in_one_step(replace_layers, stack, layers, None):
-        _in_one_step(_forget, key, stack)
+    if not layers and in_one_step(replace_layers, stack, layers, None):
+        in_one_step(_forget, key, stack)
 
 
 class Layer:
@@ -176,11 +177,11 @@ class Layer:
             before = stack.layers
             if before is None:
                 # Another thread has dropped this stack, and has not removed it from `_stacks` yet.
-                _in_one_step(_forget, key, stack)
+                in_one_step(_forget, key, stack)
                 continue
             found = cell._load()
             self._made = cell._made
-            if _in_one_step(cell._replace, found, self.value, stack, before, (*before, (self, found))):
+            if in_one_step(cell._replace, found, self.value, stack, before, (*before, (self, found))):
                 break
         cell._wake()
 
@@ -195,7 +196,7 @@ class Layer:
             (replaced, found), idle, cell = self._restores, Stack(), self.cell
             while cell._load() is replaced is not found:
                 # This is False if the interrupted step has left a claim on a slot. The claim is removed then.
-                if _in_one_step(cell._replace, replaced, found, idle, idle.layers, None):
+                if in_one_step(cell._replace, replaced, found, idle, idle.layers, None):
                     break
             self._note_restored(replaced, found)
             self._restores = None
@@ -208,7 +209,7 @@ class Layer:
         below, (_, found), above = before[:index], before[index], before[index + 1 :]
         if above:
             (upper, replaced), *others = above
-            is_done = _in_one_step(replace_layers, stack, before, (*below, (upper, found), *others))
+            is_done = in_one_step(replace_layers, stack, before, (*below, (upper, found), *others))
             self._replaced_made = upper._made
             if is_done:
                 upper._made = self._made
@@ -217,7 +218,7 @@ class Layer:
             self._replaced_made = cell._made
             replaced = cell._load()
             self._restores = replaced, found
-            is_done = _in_one_step(cell._replace, replaced, found, stack, before, below or None)
+            is_done = in_one_step(cell._replace, replaced, found, stack, before, below or None)
             if is_done:
                 self._note_restored(replaced, found)
             self._restores = None

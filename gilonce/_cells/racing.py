@@ -120,6 +120,8 @@ def _check_arguments(cell: str, taken: frozenset[str], values: tuple[Any, ...], 
             f"{cell}() takes no timeout, because it never waits: "
             f"leave it out, or use OnceLock(timeout={_shown(options['timeout'], '...')})"
         )
+    unknown = next(option for option in options if option not in taken)
+    raise TypeError(f"{cell}() got an unexpected keyword argument {unknown!r}: it takes {' and '.join(sorted(taken))}")
 
 
 def _shown(value: object, otherwise: str = "value") -> str:
@@ -601,6 +603,13 @@ class NamedCell(Nameable, GILOnceCell):
 
 # The name that messages and `repr` show.
 NamedCell.__name__ = GILOnceCell.__name__
+
+
+def make_cell(function: object, discard: Discard, cell: Callable[[], Any] | None) -> Any:
+    """Return a cell for the value of `function`. Its messages name the function."""
+    if cell is None:
+        return NamedCell(function, discard)
+    return name_cell(cell(), function)
 
 
 def check_discard(discard: object, taker: str) -> None:

@@ -190,9 +190,15 @@ proxy_getattro(PyObject *self, PyObject *name)
 static int
 proxy_setattro(PyObject *self, PyObject *name, PyObject *value)
 {
-    if (stays_with_proxy(name) &&
-        (PyUnicode_READ_CHAR(name, 1) == 's' || equals(name, "__wrapped__"))) {
-        return PyObject_GenericSetAttr(self, name, value);
+    if (stays_with_proxy(name)) {
+        if (value != NULL && equals(name, "__wrapped__")) {
+            PyObject *none = PyObject_CallMethod(self, "_self_assign", "(O)", value);
+            Py_XDECREF(none);
+            return none == NULL ? -1 : 0;
+        }
+        if (PyUnicode_READ_CHAR(name, 1) == 's' || equals(name, "__wrapped__")) {
+            return PyObject_GenericSetAttr(self, name, value);
+        }
     }
     PyObject *wrapped = wrapped_in(self);
     if (wrapped == NULL) {

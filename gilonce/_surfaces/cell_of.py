@@ -188,6 +188,8 @@ def _once_under(found: Any) -> Any:
             return found
         if kind is classmethod or kind is staticmethod:
             found = found.__func__
+        elif kind is property:
+            found = found.fget
         elif kind is FunctionType:
             found = found.__dict__.get("__wrapped__")
         elif kind is FunctionUnder:

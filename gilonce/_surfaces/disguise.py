@@ -60,6 +60,28 @@ def shown_in_code(surface: Any) -> str:
     return f"{owner.__name__ if issubclass(type(owner), type) else 'obj'}.{name.rpartition('.')[2]}"
 
 
+# For `isinstance`, `issubclass` and `class Sub(Cls)`, a decorated class is the class itself. These three are special
+# methods of each surface that can decorate a class.
+
+
+def instance_check(surface: Any, instance: object) -> bool:
+    """Return `isinstance(instance, surface)`."""
+    return isinstance(instance, surface._function)
+
+
+def subclass_check(surface: Any, cls: Any) -> bool:
+    """Return `issubclass(cls, surface)`, where `cls` may be decorated too."""
+    is_decorated = getattr(type(cls), "__mro_entries__", None) is mro_entries
+    return issubclass(cls._function if is_decorated else cls, surface._function)
+
+
+def mro_entries(surface: Any, bases: object) -> tuple[Any, ...]:  # noqa: ARG001 - the interpreter passes it
+    """Return the bases that replace `surface` in a class statement."""
+    if isinstance(surface._function, type):
+        return (surface._function,)
+    raise TypeError(f"{name_of(surface._function)}() is not a class, so no class can be derived from it")
+
+
 class AttributeOfFunctools:
     """The `__class__` of an attribute that is neither a function nor like a `functools.cached_property`.
 

@@ -15,7 +15,8 @@ from types import ModuleType
 from typing import Any
 from weakref import ref
 
-from .._cells.racing import EMPTY
+from .._cells.override import in_one_step
+from .._cells.racing import EMPTY, GILOnceCell, NamedCell
 from .._cells.registry import register
 
 TYPE_CHECKING = False
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .._cells.override import Override
-    from .reification import Names
 
 #: By the `id` of a module: the module, and the proxies by the names that were replaced there.
 _kept: dict[int, tuple[ref[ModuleType], dict[str, Any]]] = {}
@@ -55,26 +55,83 @@ def cell_of_name(module: ModuleType, name: str) -> Any:
     """Return the cell of a lazy global whose name in a module has been replaced by the object, or None."""
     _, proxies = _kept.get(id(module), (None, {}))
     proxy = proxies.get(name)
-    for namespace, its_name, value in () if proxy is None else proxy._self_names:
-        if namespace is vars(module) and its_name == name and namespace.get(name) is value:
-            return cell_of_proxy(proxy)
-    return None
+    if proxy is None:
+        return None
+    entry = _names_of(proxy).get((id(vars(module)), name))
+    return cell_of_proxy(proxy) if entry is not None and in_one_step(_is_ours, entry) else None
 
 
-def note_names(proxy: Any, names: Names, value: object) -> None:
-    """Remember the names in which a proxy was replaced by `value`, and update them if the cell has changed since."""
-    known = proxy._self_names
-    for entry in names:
-        namespace, name, _ = entry
-        proxy._self_names = known = [it for it in known if it[0] is not namespace or it[1] != name] + [entry]
+class _Names(dict[tuple[int, str], "list[Any]"]):
+    """The names in modules under which a touch has found the proxy, by the `id` of the namespace and the name.
+
+    Each entry is a list of the namespace, the name, and what gilonce has put there: the proxy or an object. It is made
+    before the name is replaced. So whoever finds the object under the name also finds the entry.
+    """
+
+    __slots__ = ("__weakref__",)
+
+
+#: The `_Names` by the `id` of the proxy. The proxy refers to them too, and keeps them alive.
+_all_names: dict[int, ref[_Names]] = {}
+
+
+def _names_of(proxy: Any) -> _Names:
+    """Return the names of a proxy. Threads that ask at the same time get the same object."""
+    names: _Names | None = proxy._self_names
+    if names is None:
+        key, mine = id(proxy), _Names()
+        while names is None:
+            names = _all_names.setdefault(key, ref(mine, lambda _: _all_names.pop(key, None) and None))()
+        proxy._self_names = names
+    return names
+
+
+# The next two are steps for `in_one_step`. They hold the object that they replace, so none is freed in them.
+
+
+def _is_ours(entry: list[Any]) -> bool:
+    namespace, name, bound = entry
+    return name in namespace and namespace[name] is bound
+
+
+def _rebind(entry: list[Any], proxy: object, target: object) -> None:
+    namespace, name, bound = entry
+    # A name that the user has rebound is left alone, unless to the proxy, as monkeypatch does when it undoes.
+    if name in namespace:
+        found = namespace[name]
+        if found is bound or found is proxy:
+            namespace[name] = target
+            entry[2] = target
+
+
+def note_names(proxy: Any, found: list[tuple[dict[str, Any], str]]) -> None:
+    """Remember the names that `find_names` has found, before they are replaced."""
+    names = _names_of(proxy)
+    for namespace, name in found:
+        names.setdefault((id(namespace), name), [namespace, name, proxy])
         _keep(proxy, namespace, name)
+
+
+def replace_names(proxy: Any, target: object) -> None:
+    """Put `target` where the modules hold the proxy or its object."""
+    for entry in _names_of(proxy).copy().values():
+        in_one_step(_rebind, entry, proxy, target)
+
+
+def holds(proxy: Any, value: object) -> bool:
+    """Return whether the cell of a proxy holds `value`. A user's own cell, which has no override, always does."""
+    cell = proxy._self_cell
+    return not hasattr(type(cell), "_replace") or cell.get(EMPTY) is value
+
+
+def note_touch(proxy: Any, value: object) -> None:
+    """Register a proxy that has been touched, and update it if its cell has changed since it gave `value`."""
     cell = proxy._self_cell
     # A user's cell without `take` cannot be reset.
     if not proxy._self_is_registered and hasattr(type(cell), "take"):
         proxy._self_is_registered = True
         register(proxy)
-    if hasattr(type(cell), "_replace") and cell.get(EMPTY) is not value:
-        # The cell was taken or overridden after this touch had read it.
+    if not holds(proxy, value):
         follow_cell(proxy, cell)
 
 
@@ -84,13 +141,7 @@ def follow_cell(proxy: Any, cell: Any) -> None:
         value = cell._load()
         if proxy._self_is_made:
             proxy._self_update(value)
-        target = proxy if value is EMPTY else value
-        for entry in proxy._self_names:
-            namespace, name, bound = entry
-            # As in `reify`, a name that has been rebound is left alone.
-            if name in namespace and namespace[name] is bound:
-                namespace[name] = target
-                entry[2] = target
+        replace_names(proxy, proxy if value is EMPTY else value)
         if cell._load() is value:  # pragma: no branch - otherwise another thread has changed it
             return
 
@@ -117,7 +168,14 @@ class GlobalCell:
         return await self._cell.aget_or_init(initializer)
 
     def set(self, value: Any, /) -> None:
-        self._cell.set(value)
+        cell = self._cell
+        if type(cell) is GILOnceCell:
+            # `lazy_global` makes a cell without a name, because a cell with a name takes longer to make.
+            published, written = cell._publish(value)
+            if not written:
+                raise NamedCell(self._proxy._self_origin[0], None)._rejection(published, value)
+        else:
+            cell.set(value)
         follow_cell(self._proxy, self._cell)
 
     def take(self, default: Any = None, /) -> Any:

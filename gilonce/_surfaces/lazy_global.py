@@ -95,12 +95,11 @@ def lazy_global(
     if cell is not None:
         from .._storage.cell_option import make_checked_cell
 
-        its_cell = make_checked_cell(cell, discard, "lazy_global")
+        its_cell = name_cell(make_checked_cell(cell, discard, "lazy_global"), factory)
         if not its_cell.final:
             from .._cells.registry import register_later
             from .asking_proxy import make_asking_proxy
 
-            name_cell(its_cell, factory)
             register_later(its_cell)
             return make_asking_proxy(factory, interface, its_cell)
     elif discard is None:

@@ -27,11 +27,11 @@ from .._cells.callables import (
     required_parameters,
 )
 from .._cells.public import public
-from .._cells.racing import EMPTY, GILOnceCell, NamedCell, check_discard, name_cell
+from .._cells.racing import EMPTY, GILOnceCell, check_discard, make_cell
 from .._cells.registry import register_later
 from .._native import replace_with_native
 from .._storage.bound import Definition, is_class, prepare
-from .disguise import Derived, FunctionUnder, get_behind
+from .disguise import Derived, FunctionUnder, get_behind, instance_check, mro_entries, subclass_check
 from .pickling import class_for_callers, decorated, is_pickled_by_value, is_static_method
 
 TYPE_CHECKING = False
@@ -218,18 +218,9 @@ class Once:
     def __class__(self) -> type:
         return class_for_callers(self)
 
-    # For `isinstance`, `issubclass` and `class Sub(Cls)`, a decorated class is the class itself.
-
-    def __instancecheck__(self, instance: object) -> bool:
-        return isinstance(instance, self._function)
-
-    def __subclasscheck__(self, cls: Any) -> bool:
-        return issubclass(cls._function if isinstance(cls, Once) else cls, self._function)
-
-    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
-        if isinstance(self._function, type):
-            return (self._function,)
-        raise TypeError(f"{name_of(self._function)}() is not a class, so no class can be derived from it")
+    __instancecheck__ = instance_check
+    __subclasscheck__ = subclass_check
+    __mro_entries__ = mro_entries
 
     def __repr__(self) -> str:
         return f"<once {name_of(self._function)}>"
@@ -394,13 +385,6 @@ def classify_callable(function: Any) -> tuple[Any, str, bool, bool, bool]:
     needs_owner = binds_to == "class" or required == 1
     may_take_owner = needs_owner or (binds_to == "instance" and hides_parameters(wrapped))
     return wrapped, binds_to, needs_owner, may_take_owner, may_take_owner and is_outside_classes(wrapped)
-
-
-def make_cell(function: object, discard: Discard, cell: Callable[[], Any] | None) -> Any:
-    """Return a cell for the value of `function`. Its messages name the function."""
-    if cell is None:
-        return NamedCell(function, discard)
-    return name_cell(cell(), function)
 
 
 def define(function: object, discard: Discard, cell: Callable[[], Any] | None, made: Any) -> Definition:

@@ -25,7 +25,16 @@ from .._native import implementation, replace_with_native
 from .._storage.bound import is_class
 from .._storage.keyed import KeyedDefinition, Table
 from .binding import Binding, is_hashable
-from .disguise import ON_CELL, Derived, FunctionUnder, get_behind, shown_in_code
+from .disguise import (
+    ON_CELL,
+    Derived,
+    FunctionUnder,
+    get_behind,
+    instance_check,
+    mro_entries,
+    shown_in_code,
+    subclass_check,
+)
 from .pickling import class_for_callers, decorated, is_pickled_by_value, is_static_method, refuse
 
 TYPE_CHECKING = False
@@ -258,6 +267,12 @@ class OncePerArgs:
             name = name_of(self._function)
             where = "class: use Cls" if self._binds_to == "class" else "instance: use obj"
             raise TypeError(f"{name}() keeps its values in each {where}.{self._function.__name__}.take_all()")
+        if self._owned_keys.is_below_classmethod:
+            # From Python 3.13 on, `Cls.m` is then a bound method, which does not say for which class this is called.
+            raise TypeError(
+                f"{name_of(self._function)}() keeps its values in each class, and cannot know which is meant: "
+                "put @once_per_args above @classmethod"
+            )
         taken: list[Any] = self._table.take_all()
         return taken
 
@@ -288,6 +303,8 @@ class OncePerArgs:
                 entry = _namespace_of(cls).get(name)
                 if entry is not None:
                     if isinstance(entry, entry_type) and not isinstance(entry, staticmethod) and self._is_under(entry):
+                        if entry_type is classmethod:
+                            self._owned_keys.is_below_classmethod = True
                         return True
                     break
         return False
@@ -353,6 +370,10 @@ class OncePerArgs:
     def __class__(self) -> type:
         return class_for_callers(self)
 
+    __instancecheck__ = instance_check
+    __subclasscheck__ = subclass_check
+    __mro_entries__ = mro_entries
+
     def __repr__(self) -> str:
         return f"<once_per_args {name_of(self._function)}>"
 
@@ -382,6 +403,11 @@ class OncePerArgsMethod(OncePerArgs):
 
     __doc__ = _doc
     __module__ = _module
+
+
+if implementation == "python":
+    # Messages of the interpreter show the name, and in C both types have the same.
+    OncePerArgsMethod.__name__ = OncePerArgs.__name__
 
 
 @replace_with_native
@@ -444,10 +470,12 @@ class BoundOncePerArgs:
 class Keys:
     """Makes the keys of a function's calls, and explains why a key cannot be hashed."""
 
-    __slots__ = ("_key_function", "binding", "make", "owned")
+    __slots__ = ("_key_function", "binding", "is_below_classmethod", "make", "owned")
 
     def __init__(self, function: Any, owned: bool, typed: bool, key: Callable[..., Hashable] | None) -> None:
         self.owned = owned
+        #: Whether a call has come through a `classmethod` above `once_per_args`.
+        self.is_below_classmethod = False
         self._key_function = key
         self.binding = Binding(function, owned, typed)
         self.make: Callable[..., Any]

@@ -42,7 +42,7 @@ from types import GenericAlias, MemberDescriptorType, MethodType
 
 from .._cells.callables import is_coroutine_function, method_type_of, name_of
 from .._cells.public import public
-from .._cells.racing import EMPTY, AlreadySetError, GILOnceCell, check_discard
+from .._cells.racing import EMPTY, AlreadySetError, GILOnceCell, check_discard, make_cell
 from .._cells.registry import register_later
 from .._native import replace_with_native
 from .._storage.bound import BoundCell, Definition, class_values, is_class, owner_of_slots, prepare
@@ -82,6 +82,16 @@ def _entry_of(cls: type, name: str) -> Any:
     return None
 
 
+def _init_of(name: str) -> Callable[[Any], Any]:
+    """Let errors about the arguments of an `__init__` name the class that users know."""
+
+    def rename(init: Any) -> Any:
+        init.__qualname__ = f"{name}.__init__"
+        return init
+
+    return rename
+
+
 # The methods of the five classes do not use `super()`, because the class in C and the Python class share them.
 
 
@@ -115,6 +125,7 @@ class _DictProperty:
             dict_property = _python_class(dict_property)
         return super(dict_property, cls).__new__(cls)
 
+    @_init_of("once_property")
     def __init__(
         self,
         function: Any = None,
@@ -140,7 +151,7 @@ class _DictProperty:
         self._cell_factory = cell
         self._definition = _define(self._function, discard, cell)
         if self._method_type is staticmethod:
-            self._cell = self._definition.make_cell()
+            self._cell = make_cell(self._function, discard, cell)
             register_later(self._cell)
         if cls is not type(self):
             _set_class(self, cls)

@@ -25,10 +25,10 @@ from wrapt import BaseObjectProxy
 from .._cells.callables import name_of
 from .._cells.racing import EMPTY, GILOnceCell
 from .._native import replace_with_native
-from .global_cell import note_names
+from .global_cell import follow_cell, holds, note_names, note_touch, replace_names
 from .interfaces import entries_in, flags_of, implied_interface, mro_of, name_of_class, says_something, special_names_of
 from .proxy_methods import ALWAYS, BINARY, FALLBACKS, LACKS_TRUNC, OPTIONAL, OfInterface, shared_methods
-from .reification import references_to, reify
+from .reification import find_names, references_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,10 +81,25 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
         # The names are replaced before `stand_for`, after which no touch calls this again. So if this is interrupted,
         # the next touch replaces them.
         namespace = self._self_origin[2]
-        names = [] if namespace is None else reify(self, value, namespace, references_to(self))
+        if namespace is not None:
+            note_names(self, find_names(self, namespace, references_to(self)))
+            # The search takes time, in which the cell may have been emptied or overridden.
+            if holds(self, value):
+                replace_names(self, value)
         stand_for(self, value)
-        note_names(self, names, value)
+        note_touch(self, value)
         return value
+
+    def _self_assign(self, value: object) -> None:
+        """Assign `__wrapped__`. wrapt in C ends each touch by assigning the result, which may be out of date by then.
+
+        So the cell decides: `P.__wrapped__ = value` has no effect if the cell holds another object.
+        """
+        if holds(self, value):
+            self.__self_setattr__("__wrapped__", value)
+            self._self_is_made = True
+        if not holds(self, value):
+            follow_cell(self, self._self_cell)
 
     #: In an inner proxy, this is the outer proxy, which was made to forget its object; see `forget`.
     _self_outer: Any = None

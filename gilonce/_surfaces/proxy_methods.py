@@ -57,7 +57,7 @@ class ProxyMethods:
     _self_is_made = False
     # See `global_cell.py` and `proxy.forget`.
     _self_is_registered = False
-    _self_names: Any = ()
+    _self_names: Any = None
     _self_inner: Any = ()
 
     # This attribute tells wrapt that the object does not exist yet.
@@ -71,12 +71,15 @@ class ProxyMethods:
     # Here an assignment only goes to the object.
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("_self_") or name == "__wrapped__":
+        if name == "__wrapped__":
+            self._self_assign(value)
+        elif name.startswith("_self_"):
             self.__self_setattr__(name, value)
-            if name == "__wrapped__":
-                self._self_is_made = True
         else:
             setattr(self.__wrapped__, name, value)
+
+    def _self_assign(self, value: Any) -> None:
+        self.__self_setattr__("__wrapped__", value)
 
     def __delattr__(self, name: str) -> None:
         if name.startswith("_self_"):

@@ -132,3 +132,7 @@ def test_other_classes_and_other_things_are_not_decorated(gilonce: ModuleType) -
         @cell.override("fake")
         @pytest.fixture
         def fixture() -> None: ...
+
+    for decorator in property, classmethod, staticmethod:
+        with pytest.raises(TypeError, match=rf"put it below @{decorator.__name__}$"):
+            cell.override("fake")(decorator(list))

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("no_override_is_left")
 def test_an_override_may_come_and_go_while_another_is_entered(cell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that was there and is gone again has changed nothing, except the stack: the other begins again."""
     override = importlib.import_module("gilonce._cells.override")
-    in_one_step = override._in_one_step
+    in_one_step = override.in_one_step
     steps: list[object] = []
 
     def disturbed(step: Any, *arguments: Any) -> Any:
@@ -30,7 +30,7 @@ def test_an_override_may_come_and_go_while_another_is_entered(cell: Any, monkeyp
         return in_one_step(step, *arguments)
 
     first = cell.override("first")
-    monkeypatch.setattr(override, "_in_one_step", disturbed)
+    monkeypatch.setattr(override, "in_one_step", disturbed)
     first.__enter__()
     assert cell.get() == "first"
     with cell.override("second"):
@@ -50,7 +50,7 @@ def test_an_interrupt_between_the_stack_and_the_place_is_made_good(
     override = importlib.import_module("gilonce._cells.override")
     cell = gilonce.GILOnceCell()
     cell.set("value")
-    in_one_step = override._in_one_step
+    in_one_step = override.in_one_step
     steps: list[object] = []
 
     def interrupted(step: Any, *arguments: Any) -> Any:
@@ -63,7 +63,7 @@ def test_an_interrupt_between_the_stack_and_the_place_is_made_good(
 
     context = cell.override("fake")
     context.__enter__()
-    monkeypatch.setattr(override, "_in_one_step", interrupted)
+    monkeypatch.setattr(override, "in_one_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         context.__exit__(None, None, None)
     assert (cell.get(), len(steps) > 1) == ("value", True)

@@ -44,6 +44,11 @@ class Names:
             def method(self) -> Any:
                 return ["method"]
 
+            @property
+            @gilonce.once
+            def read_only(self) -> Any:
+                return ["property"]
+
             @gilonce.once
             @classmethod
             def class_method(cls) -> Any:
@@ -91,6 +96,7 @@ TOUCH = {
     "of_class": lambda it: it.of_class,
     "static": lambda it: it.static,
     "method": lambda it: it.method(),
+    "read_only": lambda it: it.read_only,
     "class_method": lambda it: it.class_method(),
     "static_method": lambda it: it.static_method(),
     "static_method_below": lambda it: it.static_method_below(),

@@ -34,6 +34,11 @@ def its_name(gilonce: ModuleType) -> dict[str, Any]:
         def of_class(cls) -> list[str]:
             return []
 
+        @gilonce.once_property
+        @staticmethod
+        def shared() -> list[str]:
+            return []
+
     @gilonce.once
     def get_url() -> str:
         return "production"
@@ -42,16 +47,29 @@ def its_name(gilonce: ModuleType) -> dict[str, Any]:
     def get_client(region: str) -> list[str]:
         return [region]
 
+    def load() -> dict[str, str]:
+        return {}
+
+    settings = ModuleType("settings")
+    settings.SETTINGS = gilonce.lazy_global(load)  # type: ignore[attr-defined]
+    settings.LOCKED = gilonce.lazy_global(load, cell=gilonce.OnceLock)  # type: ignore[attr-defined]
     testing = clean_testing(gilonce)
+    # Fill some cells.
+    assert Page.shared == []
+    assert settings.SETTINGS == settings.LOCKED == {}
     return {
+        "OnceLock": gilonce.OnceLock,
         "Page": Page,
         "SETTINGS": gilonce.lazy_global(dict, reify=False),
+        "ThreadOnceCell": gilonce.ThreadOnceCell,
         "cell_of": gilonce.cell_of,
         "get_client": get_client,
         "get_url": get_url,
         "isolated": testing.isolated,
+        "once_property": gilonce.once_property,
         "page": Page(),
         "reset": testing.reset,
+        "settings": settings,
     }
 
 
@@ -99,6 +117,16 @@ FIRST_ATTEMPTS = [
     ("Page.of_class.take()", AttributeError, "Page.of_class has no 'take': write Page.of_class.cell.take()"),
     ("page.per_args.override(1)", AttributeError, "write obj.per_args.cell(...).override(value)"),
     ("Page.per_args.take()", AttributeError, "Page.per_args.cell(...).take()"),
+    # A cell that is full is named.
+    ("cell_of(Page, 'shared').set(1)", RuntimeError, "the cell of {}Page.shared() already holds a 'list'"),
+    ("cell_of(settings, 'SETTINGS').set(1)", RuntimeError, "the cell of {}load() already holds a 'dict'"),
+    ("cell_of(settings, 'LOCKED').set(1)", RuntimeError, "the cell of {}load() already holds a 'dict'"),
+    # Options that do not exist.
+    ("once_property(ttl=3)", TypeError, "once_property.__init__() got an unexpected keyword argument 'ttl'"),
+    ("ThreadOnceCell(value=3)", TypeError, "ThreadOnceCell() got an unexpected keyword argument 'value'"),
+    ("OnceLock(ttl=3)", TypeError, "OnceLock() got an unexpected keyword argument 'ttl': it takes timeout"),
+    # The interpreter's own errors show the same names for both implementations.
+    ("len(Page.per_args)", TypeError, "'OncePerArgs'"),
     # `cell` is a method.
     ("get_client.cell.override('eu', 1)", TypeError, "write f.cell(...).override(value)"),
     ("get_client.cell.take()", TypeError, "write f.cell(...).take()"),

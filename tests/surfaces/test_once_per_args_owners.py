@@ -96,6 +96,22 @@ def test_a_class_method_has_values_per_class(gilonce: ModuleType) -> None:
         vars(Base)["above"].take_all()
 
 
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="before 3.13 classmethod binds what it wraps")
+def test_values_below_a_classmethod_are_not_silently_kept(gilonce: ModuleType) -> None:
+    """`Cls.m` is a bound method, so `take_all` cannot know the class. It used to return nothing."""
+
+    class Owner:
+        @classmethod
+        @gilonce.once_per_args
+        def below(cls, x: int) -> Any:
+            return [cls, x]
+
+    assert Owner.below(1) == [Owner, 1]
+    for empty in Owner.below.take_all, Owner.below.cache_clear:
+        with pytest.raises(TypeError, match=r"below\(\) keeps its values in each class.* above @classmethod$"):
+            empty()
+
+
 def test_a_static_method_has_one_value_per_arguments(gilonce: ModuleType) -> None:
     """In both orders. Instances and classes are arguments like others."""
 

@@ -356,8 +356,8 @@ PER_LOOP = [
     Mutant(
         "the cell of a lazy global has no name",
         "_surfaces/lazy_global.py",
-        "            name_cell(its_cell, factory)\n",
-        "",
+        'name_cell(make_checked_cell(cell, discard, "lazy_global"), factory)',
+        'make_checked_cell(cell, discard, "lazy_global")',
         (
             LOOP + "outside_an_event_loop_an_error_names_the_cell_and_says_what_to_do[{}-"
             "the cell of outside.<locals>.make_client()]",

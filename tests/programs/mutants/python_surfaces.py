@@ -7,12 +7,13 @@ from mutant import ATTRIBUTE_ERROR, GIL, LOSERS, ONE_OBJECT, Mutant
 STAYS = "surfaces/test_lazy_global_reification.py::test_a_proxy_that_is_not_made_at_module_level_stays"
 LAZY_NOT_AT_MODULE_LEVEL = STAYS + "[{}-X = (lambda: lazy_global(lambda: [1]))()]"
 
+RACES = "surfaces/test_lazy_global_races.py::test_"
 ATTRIBUTES = "surfaces/test_once_looks.py::test_the_functions_own_attributes_reach_a_decorator_above[{{}}-{}]"
 OWNER = "surfaces/test_once_owner.py::test_"
 NOT_A_METHOD = OWNER + "an_argument_of_a_function_that_is_not_a_method_is_refused[{{}}-None-{}]"
 BOUND_CALL = OWNER + "a_bound_call_is_never_refused[{{}}-None-{}-{}]"
 LATER = OWNER + "a_function_that_is_put_into_a_class_is_a_method_there[{{}}-None-{}-connect]"
-IS_A_CLASS = "surfaces/test_once_classes.py::test_a_decorated_class_{}[{{}}-plain]"
+IS_A_CLASS = "surfaces/test_once_classes.py::test_a_decorated_class_{}[once-{{}}-plain]"
 
 #: `_implementation.py`. (Copies in which Python serves have no core: here it is one that is only said to be.)
 IMPLEMENTATION = [
@@ -239,7 +240,7 @@ ONCE = [
     ),
     Mutant(
         "a once function forgets its discard",
-        "_surfaces/once.py",
+        "_cells/racing.py",
         "        return NamedCell(function, discard)",
         "        return NamedCell(function, None)",
         (LOSERS.format("once_function"),),
@@ -365,23 +366,23 @@ ONCE = [
     ),
     Mutant(
         "nothing is an instance of a decorated class",
-        "_surfaces/once.py",
-        "        return isinstance(instance, self._function)\n",
-        "        return False\n",
+        "_surfaces/disguise.py",
+        "    return isinstance(instance, surface._function)\n",
+        "    return False\n",
         (IS_A_CLASS.format("is_a_class_for_isinstance"),),
     ),
     Mutant(
         "a decorated class is not a subclass of itself",
-        "_surfaces/once.py",
-        "cls._function if isinstance(cls, Once) else cls, self._function",
-        "cls, self._function",
+        "_surfaces/disguise.py",
+        "cls._function if is_decorated else cls, surface._function",
+        "cls, surface._function",
         (IS_A_CLASS.format("can_be_derived_from"),),
     ),
     Mutant(
         "a subclass is derived from the decorated name",
-        "_surfaces/once.py",
-        "        if isinstance(self._function, type):\n            return (self._function,)",
-        "        if isinstance(self._function, type):\n            return (object,)",
+        "_surfaces/disguise.py",
+        "    if isinstance(surface._function, type):\n        return (surface._function,)",
+        "    if isinstance(surface._function, type):\n        return (object,)",
         (IS_A_CLASS.format("can_be_derived_from"),),
     ),
     Mutant(
@@ -777,22 +778,22 @@ GLOBAL = [
     ),
     Mutant(
         "a name that was rebound is replaced",
-        "_surfaces/reification.py",
-        "        if name in namespace and namespace[name] is proxy:\n",
+        "_surfaces/global_cell.py",
+        "        if found is bound or found is proxy:\n",
         "        if True:\n",
         ("surfaces/test_lazy_global_reification.py::test_a_name_rebound_while_names_are_replaced_is_left_alone[{}]",),
     ),
     Mutant(
         "a name that an importer rebound is replaced",
         "_surfaces/reification.py",
-        "if name in its_names and its_names[name] is proxy:",
-        "if name in its_names:",
+        "name in its_names and its_names[name] is proxy:",
+        "name in its_names:",
         ("surfaces/test_lazy_global_reification.py::test_a_name_that_an_importer_rebound_is_left_alone[{}]",),
     ),
     Mutant(
         "modules that imported a name keep the proxy",
         "_surfaces/reification.py",
-        "its_names[name] = value",
+        "found.append((its_names, name))",
         "pass",
         ("surfaces/test_lazy_global_reification.py::test_modules_that_imported_the_name_get_the_object[{}]",),
     ),
@@ -814,12 +815,25 @@ GLOBAL = [
         needs=GIL,
     ),
     Mutant(
-        "every lazy global of the module is replaced",
-        "_surfaces/reification.py",
-        "        if bound is proxy:\n",
-        "        if type(bound) is type(proxy):\n",
-        ("surfaces/test_lazy_global_reification.py::test_another_lazy_global_of_the_module_stays_untouched[{}]",),
-        also=(("        if name in namespace and namespace[name] is proxy:\n", "        if True:\n"),),
+        "a touch ends with an object that is out of date",
+        "_surfaces/proxy.py",
+        "        if holds(self, value):\n            self.__self",
+        "        if True:\n            self.__self",
+        (RACES + "an_override_that_is_left_during_a_touch_does_not_stay[{}-stand_for-kept0-2]",),
+        also=(("        if not holds(self, value):\n            follow", "        if False:\n            follow"),),
+    ),
+    Mutant(
+        "names are noted after they are replaced",
+        "_surfaces/proxy.py",
+        "            note_names(self, find_names(self, namespace, references_to(self)))\n",
+        "            names = find_names(self, namespace, references_to(self))\n",
+        (RACES + "the_cell_is_found_while_the_name_is_replaced[{}]",),
+        also=(
+            (
+                "        note_touch(self, value)\n",
+                "        note_touch(self, value)\n        note_names(self, names)\n",
+            ),
+        ),
     ),
     Mutant(
         "the type of a proxy makes proxies, not instances of the interface",
@@ -840,8 +854,8 @@ GLOBAL = [
     Mutant(
         "a name is never replaced",
         "_surfaces/proxy.py",
-        "names = [] if namespace is None else reify(",
-        "names = [] if namespace is not None else reify(",
+        "        if namespace is not None:\n",
+        "        if namespace is None:\n",
         ("surfaces/test_lazy_global_reification.py::test_the_first_touch_replaces_the_name_in_its_module[{}]",),
     ),
     Mutant(

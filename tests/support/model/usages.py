@@ -334,6 +334,7 @@ USAGES: dict[str, Usage] = {
         """,
         subjects=("Owner()", "Owner()"),
         touch="type(it).thing",
+        named="the cell of Owner.thing()",
         **PER_PROCESS,
     ),
     "proxy": Usage(
@@ -439,6 +440,8 @@ for _name in (
     "reified global",
 ):
     USAGES[f"lock, {_name}"] = chosen(_name, "OnceLock", keeper="OnceLock", shown="OnceLock", discards=False)
+
+USAGES["lock, reified global"] = dataclasses.replace(USAGES["lock, reified global"], named="the cell of thing()")
 
 for _cell in ("ThreadOnceCell", "ProcessOnceCell"):
     _given = f"partial({_cell}, discard=discard)"
