@@ -39,6 +39,7 @@ from weakref import ref
 from .._native import replace_with_native
 from .callables import name_of
 from .decorating import Decorating
+from .fork import in_child
 from .racing import EMPTY, report_unraisable
 
 TYPE_CHECKING = False
@@ -91,6 +92,15 @@ _HAS_STEPS = sys.implementation.name == "cpython" and getattr(sys, "_is_gil_enab
 
 #: Makes the steps atomic on other interpreters. It is reentrant, because a signal handler may run while it is held.
 _lock = RLock()
+
+
+def _renew_lock() -> None:
+    """Replace the lock in a forked child, because the thread that held it may be gone."""
+    global _lock
+    _lock = RLock()
+
+
+in_child.append(_renew_lock)
 
 
 def in_one_step(step: Callable[..., Any], *arguments: Any) -> Any:
