@@ -155,7 +155,7 @@ CLIENTS = [
         "dask",
         "2026.8.0",
         ("dask",),
-        # Without distributed: the tests that need it fail on a busy machine, because their clusters start too late.
+        # Without distributed: the tests that need it start clusters, and have time limits.
         ("jinja2", "pandas", "pyarrow", "pytest-cov", "pytest-timeout"),
         ("dask/dataframe/dask_expr",),
     ),
