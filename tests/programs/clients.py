@@ -157,7 +157,7 @@ CLIENTS = [
         ("dask",),
         # Without distributed: the tests that need it start clusters, and have time limits.
         ("jinja2", "pandas", "pyarrow", "pytest-cov", "pytest-timeout"),
-        ("dask/dataframe/dask_expr",),
+        ("dask/dataframe/dask_expr", "--timeout=0"),
     ),
 ]
 
