@@ -17,6 +17,7 @@ import functools
 import inspect
 import json
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 from types import FunctionType
@@ -70,5 +71,6 @@ functools.lru_cache = lru_cache_
 def pytest_unconfigure() -> None:
     """Write what was made, and by which implementation."""
     assert vars(functools)["cached_property"] is gilonce.once_property
-    report = {"implementation": gilonce.__implementation__, **made}
+    has_gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    report = {"implementation": gilonce.__implementation__, "has_gil": has_gil, **made}
     Path(os.environ["GILONCE_CLIENTS_MADE"]).write_text(json.dumps(report), encoding="utf-8")

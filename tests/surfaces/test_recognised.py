@@ -80,6 +80,28 @@ def test_a_property_says_what_it_is_like(gilonce: ModuleType) -> None:
     assert Both(len).func is len
 
 
+def test_a_property_can_replace_cached_property(gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pydantic asks for a class of functools even where a program has replaced `functools.cached_property`."""
+
+    class Noted(gilonce.once_property):  # type: ignore[misc, name-defined]
+        pass
+
+    def function(self: object) -> None:
+        pass
+
+    prop = gilonce.once_property(len)
+    for replacement in gilonce.once_property, function:
+        monkeypatch.setattr(functools, "cached_property", replacement)
+        for made in prop, Noted(len):
+            assert made.__class__.__module__ == "functools"
+            assert isinstance(made, made.__class__)
+            assert isinstance(made, gilonce.once_property)
+    # A class of another library is still the answer, so that the property is an instance of it.
+    monkeypatch.setattr(functools, "cached_property", Noted)
+    assert isinstance(prop, Noted)
+    assert prop.__class__ is Noted
+
+
 def test_the_class_of_a_property_can_be_assigned(gilonce: ModuleType) -> None:
     class Noted(gilonce.once_property):  # type: ignore[misc, name-defined]
         note = "noted"

@@ -592,6 +592,13 @@ PROPERTY = [
         ("ecosystem/test_attrs.py::test_a_slotted_class_does_what_it_does_with_functools[{}-class_level]",),
     ),
     Mutant(
+        "pydantic does not know a property that replaces functools.cached_property",
+        "_surfaces/recognised.py",
+        'if isinstance(found, type) and (found.__module__ == "functools" or not issubclass(cls, found)):',
+        "if isinstance(found, type):",
+        ("surfaces/test_recognised.py::test_a_property_can_replace_cached_property[{}]",),
+    ),
+    Mutant(
         "attrs takes a property with a slot of its own",
         "_surfaces/recognised.py",
         'return prop._method_type is None and not hasattr(type(prop), "__set__")',
