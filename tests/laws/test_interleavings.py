@@ -134,6 +134,7 @@ SCENARIOS = [
     *scenarios_of("once_above_classmethod", combine(OF_VIEW, 2)),
     *scenarios_of("property_in_dict", combine(OF_ATTRIBUTE, 2) + TOUCH_THRICE),
     *scenarios_of("property_in_slot", combine(["touch", "fail"], 2), **WITH_GIL),
+    *scenarios_of("once_method_in_slot", combine(["touch", "fail"], 2), **WITH_GIL),
     *scenarios_of("property_of_class", combine(["touch", "fail"], 2)),
     *scenarios_of("property_override", TOUCH_TWICE, OF_OVERRIDE),
     *scenarios_of("method_override", TOUCH_TWICE, OF_OVERRIDE),
