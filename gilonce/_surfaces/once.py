@@ -70,7 +70,7 @@ def once(
 
     Parameters:
         function: a callable without required parameters, apart from a method's `self`.
-        slot: for a method, the name of a slot, declared in `__slots__`, that stores the value instead of the `__dict__`.
+        slot: for a method, the name of a slot, declared in `__slots__`. It stores the value instead of the `__dict__`.
         discard: called with a value that lost the race; see `GILOnceCell`.
         cell: a callable that makes the cells which keep the values, instead of `GILOnceCell`: `OnceLock`,
             `functools.partial(OnceLock, timeout=30)`, `ThreadOnceCell`, `LoopOnceCell`, `ProcessOnceCell`, or your own
@@ -358,7 +358,7 @@ _ADVICE = (
     f"Or add '__dict__' there{_NO_INSTANCE}"
 )
 
-#: For a cell that each instance stores in its `__dict__`, with `slot=` too.
+#: The same for a user's cell, which each instance stores in its `__dict__`, with `slot=` too.
 _ADVICE_FOR_CELL = f"Add '__dict__' to the __slots__ of {{owner_of_slots}}{_NO_INSTANCE}"
 
 
@@ -506,9 +506,7 @@ def define(function: object, discard: Discard, cell: Callable[[], Any] | None, m
     return definition
 
 
-def once_with(
-    function: Any, discard: Discard, cell: Callable[[], Any] | None, slot: str | None = None
-) -> Any:
+def once_with(function: Any, discard: Discard, cell: Callable[[], Any] | None, slot: str | None = None) -> Any:
     """Return `function`, decorated with these options. A pickle by value refers to this by its name."""
     return once(function, discard=discard, cell=cell, slot=slot)
 

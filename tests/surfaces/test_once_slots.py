@@ -112,9 +112,7 @@ def test_all_threads_get_one_object(gilonce: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("protocol", [2, pickle.HIGHEST_PROTOCOL])
-def test_copies_and_pickles_have_the_value(
-    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch, protocol: int
-) -> None:
+def test_copies_and_pickles_have_the_value(gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch, protocol: int) -> None:
     """They share nothing with the original afterwards."""
     slotted = make_slotted(gilonce)
     slotted.__qualname__ = "Slotted"
@@ -445,7 +443,7 @@ def no_instance() -> None: ...
 
 
 def test_a_call_without_an_instance_says_what_to_write(gilonce: ModuleType) -> None:
-    """At the call, a class is no instance with slots."""
+    """It is an error to give a class instead of an instance, at the call."""
     slotted = make_slotted(gilonce)
     message = r"Slotted\.value\(\) keeps its value in the slot '_value' of an instance: call it on one, obj\.value\(\)$"
     with pytest.raises(TypeError, match=message):
@@ -534,8 +532,8 @@ def test_a_cell_of_ones_own_needs_a_dict_beside_the_slot(gilonce: ModuleType) ->
         namespace = {"__slots__": slots, "m": gilonce.once(lambda self: [1], cell=make, **options)}
         with pytest.raises(TypeError, match=r"Add '__dict__' to the __slots__ of its class\. If it is not meant"):
             type("Owner", (), namespace)().m()
-    beside = type("Owner", (), {"__slots__": ("_x", "__dict__"), "m": gilonce.once(slot="_x", cell=make)(lambda _: [1])})
-    it: Any = beside()
+    method = gilonce.once(lambda self: [1], slot="_x", cell=make)
+    it: Any = type("Owner", (), {"__slots__": ("_x", "__dict__"), "m": method})()
     assert it.m() is it.m() is it._x
 
 

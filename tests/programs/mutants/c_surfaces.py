@@ -89,15 +89,13 @@ ONCE = [
         "_native/once.c",
         "    if (!is_checked && once_check_owner(self, owner) < 0) {\n",
         "    if (0) {\n",
-        (
-            "surfaces/test_once_slots.py::test_a_function_that_is_put_into_a_class_keeps_its_value_in_a_slot[{}]",
-        ),
+        ("surfaces/test_once_slots.py::test_a_function_that_is_put_into_a_class_keeps_its_value_in_a_slot[{}]",),
     ),
     Mutant(
         "a chosen cell is not asked for the value of a slot",
         "_native/once.c",
-        "    if (self->flags & IS_CHOSEN) {\n        return once_value_in_python(self, owner);\n    }\n    return fill_named",
-        "    return fill_named",
+        "        return once_value_in_python(self, owner);\n    }\n    return fill_named",
+        "    }\n    return fill_named",
         ("surfaces/test_once_slots.py::test_a_lock_in_a_slot_finds_deadlocks[{}]",),
     ),
     Mutant(
