@@ -724,7 +724,7 @@ PROPERTY = [
         "a default that goes elsewhere is refused",
         "_surfaces/slots.py",
         "    if entry_of(classes[0], name) is not member:\n",
-        "        if member is None:\n",
+        "    if member is None:\n",
         (PROPERTY_TEST + "_slots.py::test_an_inherited_default_may_be_taken_back[{}-dataclasses]",),
     ),
     Mutant(
