@@ -33,7 +33,7 @@ from .._native import replace_with_native
 from .._storage.bound import Definition, is_class, own_values, prepare
 from .disguise import Derived, FunctionUnder, get_behind
 from .pickling import class_for_callers, decorated, is_pickled_by_value, is_static_method
-from .slots import check_options, member_for, prepare_class
+from .slots import add_users, check_options, member_for, prepare_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -296,6 +296,9 @@ class Once:
         if is_pickled_by_value(self):
             return once_with, (decorated(self), *self._definition.options, self._slot), self.__dict__ or None
         return self.__qualname__
+
+
+add_users("once", lambda cls: issubclass(cls, Once))
 
 
 @replace_with_native

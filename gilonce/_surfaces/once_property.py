@@ -47,7 +47,7 @@ from .._cells.registry import register_later
 from .._native import replace_with_native
 from .._storage.bound import BoundCell, Definition, is_class, prepare
 from .recognised import PublishingFunction, class_for_tools, is_like_cached_property, is_read_by_tool
-from .slots import check_options, entry_of, member_for, prepare_class
+from .slots import add_users, check_options, entry_of, member_for, prepare_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -398,6 +398,9 @@ def _derives_from(cls: type, base: type) -> bool:
     """Return whether `cls` derives from `base` or from the Python class that can be used instead."""
     in_python = base.__dict__.get("_in_python", {}).get("class", base)
     return type.__subclasscheck__(base, cls) or type.__subclasscheck__(in_python, cls)
+
+
+add_users("once_property", lambda cls: _derives_from(cls, _SlotOrAsyncProperty))
 
 
 class _PropertyType(ABCMeta):

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from .._cells.racing import Discard
 
 
+#: For each surface, what returns whether the objects of a class may be users. No surface imports another.
+_tests: dict[str, Callable[[type], bool]] = {}
+
+
+def add_users(surface: str, has_users: Callable[[type], bool]) -> None:
+    """Let `surface` say of which classes its users are, so that two users of one slot are found."""
+    _tests[surface] = has_users
+
+
 def check_options(
     taker: str, slot: object = None, discard: Discard = None, cell: Callable[[], Any] | None = None
 ) -> bool:
@@ -116,11 +125,8 @@ def find_member(user: Any, cls: type) -> Any:
 
 def _is_user(it: object) -> bool:
     """Return whether `it` may be the user of a slot."""
-    from .once import Once
-    from .once_property import _derives_from, _SlotOrAsyncProperty
-
     # `type(it)`, not `isinstance`: asking a lazy proxy for its `__class__` would compute its object.
-    return _derives_from(type(it), _SlotOrAsyncProperty) or issubclass(type(it), Once)
+    return any(has_users(type(it)) for has_users in _tests.values())
 
 
 def _check_not_shared(user: Any, cls: type, member: Any) -> None:

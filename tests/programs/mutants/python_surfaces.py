@@ -365,9 +365,9 @@ ONCE = [
     ),
     Mutant(
         "a method and a property share a slot unnoticed",
-        "_surfaces/slots.py",
-        " or issubclass(type(it), Once)",
-        "",
+        "_surfaces/once.py",
+        "lambda cls: issubclass(cls, Once))",
+        "lambda cls: False)",
         ("surfaces/test_once_slots.py::test_two_users_of_one_slot_are_told_so[{}]",),
     ),
     Mutant(
