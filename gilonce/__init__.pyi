@@ -204,34 +204,63 @@ class _OnceDecorator(Generic[_K]):
     @overload
     def __call__(self, func: Callable[..., _T], /) -> _OnceMethod[_T, _K]: ...
 
+class _OnceMethodDecorator(Generic[_K]):
+    # The decorator that once(slot=...) returns. Only a method has an instance with slots.
+    def __call__(self, func: Callable[[Any], _T], /) -> _OnceMethod[_T, _K]: ...
+
 @overload
 def once(
-    func: Callable[[], _T], /, *, discard: Callable[[Any], object] | None = None, cell: None = None
+    func: Callable[[], _T], /, *, slot: None = None, discard: Callable[[Any], object] | None = None, cell: None = None
 ) -> _Once[_T]: ...
 @overload
 def once(
-    func: Callable[[type[_C]], _T], /, *, discard: Callable[[Any], object] | None = None, cell: None = None
+    func: Callable[[type[_C]], _T],
+    /,
+    *,
+    slot: None = None,
+    discard: Callable[[Any], object] | None = None,
+    cell: None = None,
 ) -> _OnceClassMethod[_T]: ...
 @overload
 def once(
-    func: Callable[..., _T], /, *, discard: Callable[[Any], object] | None = None, cell: None = None
+    func: Callable[..., _T], /, *, slot: None = None, discard: Callable[[Any], object] | None = None, cell: None = None
 ) -> _OnceMethod[_T]: ...
 @overload
 def once(
-    func: None = None, /, *, discard: Callable[[Any], object] | None = None, cell: None = None
+    func: None = None, /, *, slot: None = None, discard: Callable[[Any], object] | None = None, cell: None = None
 ) -> _OnceDecorator: ...
 @overload
-def once(func: Callable[[], _T], /, *, discard: None = None, cell: Callable[[], Cell[Any]]) -> _Once[_T, _Chosen]: ...
+def once(
+    func: Callable[[], _T], /, *, slot: None = None, discard: None = None, cell: Callable[[], Cell[Any]]
+) -> _Once[_T, _Chosen]: ...
 @overload
 def once(
-    func: Callable[[type[_C]], _T], /, *, discard: None = None, cell: Callable[[], Cell[Any]]
+    func: Callable[[type[_C]], _T], /, *, slot: None = None, discard: None = None, cell: Callable[[], Cell[Any]]
 ) -> _OnceClassMethod[_T, _Chosen]: ...
 @overload
 def once(
-    func: Callable[..., _T], /, *, discard: None = None, cell: Callable[[], Cell[Any]]
+    func: Callable[..., _T], /, *, slot: None = None, discard: None = None, cell: Callable[[], Cell[Any]]
 ) -> _OnceMethod[_T, _Chosen]: ...
 @overload
-def once(func: None = None, /, *, discard: None = None, cell: Callable[[], Cell[Any]]) -> _OnceDecorator[_Chosen]: ...
+def once(
+    func: None = None, /, *, slot: None = None, discard: None = None, cell: Callable[[], Cell[Any]]
+) -> _OnceDecorator[_Chosen]: ...
+@overload
+def once(
+    func: Callable[[Any], _T], /, *, slot: str, discard: Callable[[Any], object] | None = None, cell: None = None
+) -> _OnceMethod[_T]: ...
+@overload
+def once(
+    func: None = None, /, *, slot: str, discard: Callable[[Any], object] | None = None, cell: None = None
+) -> _OnceMethodDecorator: ...
+@overload
+def once(
+    func: Callable[[Any], _T], /, *, slot: str, discard: None = None, cell: Callable[[], Cell[Any]]
+) -> _OnceMethod[_T, _Chosen]: ...
+@overload
+def once(
+    func: None = None, /, *, slot: str, discard: None = None, cell: Callable[[], Cell[Any]]
+) -> _OnceMethodDecorator[_Chosen]: ...
 
 class _Unbound(Protocol[_P, _T_co, _K_co]):
     # A _PerArgs that is being bound. A protocol, because ty and pyrefly compare a class's parameters by name as well.

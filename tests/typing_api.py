@@ -51,6 +51,10 @@ class SubConfig(Config): ...
 
 def discard_int(value: int) -> None: ...
 def discard_any(value: object) -> None: ...
+def load_for(owner: object) -> int:
+    return len(repr(owner))
+
+
 def load() -> int:
     return 1
 
@@ -567,6 +571,54 @@ async def properties(obj: Properties, child: PropertiesChild) -> None:
     obj.settable = 3
     obj.settable = "x"  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
     obj.read_only = 3  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+
+
+# --- @once(slot=...)
+
+
+class InSlots(Generic[X]):
+    __slots__ = ("_amethod", "_both", "_chosen", "_method", "x")
+
+    def __init__(self, x: X) -> None:
+        self.x = x
+
+    @once(slot="_method")
+    def method(self) -> X:
+        return self.x
+
+    @once(slot="_both", discard=discard_any)
+    def both(self, extra: int = 1) -> list[X]:
+        return [self.x] * extra
+
+    @once(slot="_amethod")
+    async def amethod(self) -> X:
+        return self.x
+
+    @once(slot="_chosen", cell=OnceLock)
+    def chosen(self) -> int:
+        return 1
+
+    called = once(load_for, slot="_called")
+    called_chosen = once(load_for, slot="_called_chosen", cell=OnceLock)
+
+
+async def in_slots(obj: InSlots[str]) -> None:
+    assert_type(obj.method(), str)
+    assert_type(obj.method.cell, GILOnceCell[str])
+    assert_type(obj.method.__name__, str)
+    assert_type(obj.both(), list[str])
+    assert_type(await obj.amethod(), str)
+    assert_type(obj.amethod.cell, GILOnceCell[str])
+    assert_type(obj.chosen(), int)
+    assert_type(obj.chosen.cell, _ChosenCell[int])
+    assert_type(obj.called(), int)
+    assert_type(obj.called.cell, GILOnceCell[int])
+    assert_type(obj.called_chosen.cell, _ChosenCell[int])
+    obj.method(3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    once(slot=3)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    once(load, slot="_x")  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    once(slot="_x")(load)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    once(load_for, slot="_x", cell=OnceLock, discard=discard_int)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 # --- once_property

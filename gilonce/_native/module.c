@@ -21,6 +21,7 @@
 #include "base.h"
 #include "attribute.c"
 #include "place.c"
+#include "named_slot.c"
 #include "cell.c"
 #include "view.c"
 #include "query.c"

@@ -9,6 +9,7 @@ enum {
     IS_CHOSEN = 32,           /* cell= was given: if there is no value, call the cell */
     IS_FOREIGN = 64,          /* cell= was given, and `cell_load` cannot read the cell's value */
     IS_OUTSIDE_CLASSES = 128, /* it may take an instance, but is not defined in a class; see `check_owner` */
+    IS_IN_SLOT = 256,         /* slot= was given */
 };
 
 typedef struct {
@@ -17,10 +18,11 @@ typedef struct {
     PyObject *function;
     PyObject *cell;
     PyObject *definition; /* with the key, only if there is a value per instance or class */
-    PyObject *key;
+    PyObject *key;        /* NULL with slot= */
     PyObject *discard;
     PyObject *cell_factory; /* the argument cell= */
-    TypeMemo memo;
+    PyObject *slot;         /* the argument slot= */
+    TypeMemo memo;          /* whether the `__dict__` is the usual one; with slot=, the offset of the slot */
     PyObject *dict;
     PyObject *weakrefs;
     int flags;
@@ -50,6 +52,9 @@ once_define(Once *self)
         if (!WRITE_IF_NULL(&self->definition, definition)) {
             Py_DECREF(definition);
         }
+    }
+    if (self->flags & IS_IN_SLOT) {
+        return 0;
     }
     if (definition_fields(self->definition, &key, &discard) < 0) {
         return -1;
@@ -105,6 +110,31 @@ once_check_owner(Once *self, PyObject *owner)
     return ignored == NULL ? -1 : 0;
 }
 
+/* Return the value that is kept in a slot. */
+static PyObject *
+once_value_in_slot(Once *self, PyObject *owner, int is_checked)
+{
+    uint32_t offset;
+    PyObject *value = recall(&self->memo, Py_TYPE(owner), &offset) ? field_load(owner, offset) : NULL;
+    if (value != NULL) {
+        return value;
+    }
+    if (!is_checked && once_check_owner(self, owner) < 0) {
+        return NULL;
+    }
+    Place place = {.owner = owner, .offset = named_slot_offset((PyObject *)self, &self->memo, owner)};
+    if (place.offset < 0) {
+        return NULL;
+    }
+    if (slot_load(&place, &value) != 0) {
+        return value;
+    }
+    if (self->flags & IS_CHOSEN) {
+        return once_value_in_python(self, owner);
+    }
+    return fill_named_slot((PyObject *)self, &place, self->discard, self->function);
+}
+
 static PyObject *once_value_of(Once *self, PyObject *owner, int is_checked);
 
 /* Return the value after `once_value_of` found none. `is_missing` says that it has looked in the owner, an instance
@@ -112,6 +142,9 @@ static PyObject *once_value_of(Once *self, PyObject *owner, int is_checked);
 static PyObject *
 once_value_of_cold(Once *self, PyObject *owner, int is_checked, int is_missing)
 {
+    if (self->flags & IS_IN_SLOT) {
+        return once_value_in_slot(self, owner, is_checked);
+    }
     if (LOAD(&self->key) == NULL && once_define(self) < 0) {
         return NULL;
     }
@@ -222,18 +255,18 @@ keeps_value_like_ours(State *state, PyTypeObject *type)
 static PyObject *
 once_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    PyObject *function, *discard, *cell_factory;
+    PyObject *function, *discard, *cell_factory, *slot = Py_None;
     PyObject *wrapped = NULL;
     PyObject *attributes = NULL;
     const char *binds_to;
     int needs_owner, may_take_owner, outside_classes;
-    static char *names[] = {"function", "discard", "cell", NULL};
+    static char *names[] = {"function", "discard", "cell", "slot", NULL};
     State *state = state_of(type);
     if (state == NULL ||
-        !PyArg_ParseTupleAndKeywords(args, kwargs, "OOO:Once", names, &function, &discard, &cell_factory)) {
+        !PyArg_ParseTupleAndKeywords(args, kwargs, "OOO|O:Once", names, &function, &discard, &cell_factory, &slot)) {
         return NULL;
     }
-    PyObject *classified = call_global(state->once_globals, "classify_callable", function, NULL, NULL, NULL);
+    PyObject *classified = call_global(state->once_globals, "classify_callable", function, slot, NULL, NULL);
     if (classified == NULL) {
         return NULL;
     }
@@ -256,7 +289,7 @@ once_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     int flags = (needs_owner ? NEEDS_OWNER : 0) | (may_take_owner ? MAY_TAKE_OWNER : 0) |
                 (is_async == Py_True ? IS_ASYNC : 0) | (cell_factory == Py_None ? 0 : IS_CHOSEN) |
-                (outside_classes ? IS_OUTSIDE_CLASSES : 0);
+                (outside_classes ? IS_OUTSIDE_CLASSES : 0) | (slot == Py_None ? 0 : IS_IN_SLOT);
     if (strcmp(binds_to, "instance") == 0) {
         flags |= BINDS_TO_INSTANCE;
     }
@@ -299,6 +332,7 @@ once_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->function = Py_NewRef(wrapped);
     self->discard = discard == Py_None ? NULL : Py_NewRef(discard);
     self->cell_factory = cell_factory == Py_None ? NULL : Py_NewRef(cell_factory);
+    self->slot = slot == Py_None ? NULL : Py_NewRef(slot);
     self->cell = cell;
     cell = NULL;
     if (attributes != Py_None) {
@@ -333,6 +367,7 @@ once_traverse(Once *self, visitproc visit, void *arg)
     Py_VISIT(self->definition);
     Py_VISIT(self->discard);
     Py_VISIT(self->cell_factory);
+    Py_VISIT(self->slot);
     Py_VISIT(self->dict);
     return 0;
 }
@@ -361,6 +396,7 @@ once_dealloc(Once *self)
     Py_CLEAR(self->key);
     Py_CLEAR(self->discard);
     Py_CLEAR(self->cell_factory);
+    Py_CLEAR(self->slot);
     Py_CLEAR(self->dict);
     forget(&self->memo);
     type->tp_free((PyObject *)self);
@@ -405,6 +441,7 @@ static PyGetSetDef once_getset[] = {
     {"_needs_owner", (getter)once_get_flag, NULL, NULL, (void *)NEEDS_OWNER},
     {"_may_take_owner", (getter)once_get_flag, NULL, NULL, (void *)MAY_TAKE_OWNER},
     {"_cell", field_get, NULL, NULL, (void *)offsetof(Once, cell)},
+    {"_slot", field_get, NULL, NULL, (void *)offsetof(Once, slot)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -124,23 +124,9 @@ property_get(Property *self, PyObject *instance, PyObject *owner)
 static Py_ssize_t
 property_offset(Property *self, PyObject *instance)
 {
-    PyTypeObject *type = Py_TYPE(instance);
-    uint32_t known;
-    if (recall(&self->slot_offset, type, &known)) {
-        return known;
-    }
-    Py_INCREF(type);
-    uint32_t tag = tag_of(type);
-    PyObject *member = call_method((PyObject *)self, "_member_for", instance);
-    Py_ssize_t offset = member == NULL ? -1 : offset_of(member, instance);
-    Py_XDECREF(member);
     /* A read at a remembered offset returns the value itself. An async property has to return an awaitable, so its
        offset is not remembered. */
-    if (offset >= 0 && offset <= (Py_ssize_t)UINT32_MAX && LOAD(&self->is_async) != Py_True) {
-        remember(&self->slot_offset, type, tag, (uint32_t)offset);
-    }
-    Py_DECREF(type);
-    return offset;
+    return named_slot_offset((PyObject *)self, LOAD(&self->is_async) == Py_True ? NULL : &self->slot_offset, instance);
 }
 
 static PyObject *
@@ -154,17 +140,7 @@ slot_property_get_with(Property *self, PyObject *instance, const PropertyFields 
     if (slot_load(&place, &value) != 0) {
         return value;
     }
-    PyObject *type = Py_NewRef(Py_TYPE(instance));
-    value = initialize(fields->function, instance);
-    /* The initializer may have changed the class. */
-    if (value != NULL && (PyObject *)Py_TYPE(instance) != type) {
-        place.offset = property_offset(self, instance);
-        if (place.offset < 0) {
-            Py_CLEAR(value);
-        }
-    }
-    Py_DECREF(type);
-    return value == NULL ? NULL : publish((PyObject *)self, IN_SLOT, &place, fields->discard, value);
+    return fill_named_slot((PyObject *)self, &place, fields->discard, fields->function);
 }
 
 /* Read a slot that only the Python implementation can fill. */

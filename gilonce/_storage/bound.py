@@ -153,7 +153,7 @@ class Definition:
             namespace: Any = instance.__dict__
         except AttributeError:
             cls = type(instance)
-            advice = _advice_for(cls) or self.advice.format(owner_of_slots=owner_of_slots(cls) or "its class")
+            advice = advice_for(cls) or self.advice.format(owner_of_slots=owner_of_slots(cls) or "its class")
             raise TypeError(
                 f"No '__dict__' attribute on {type(instance).__name__!r} instance to cache {self.what}. {advice}"
             ) from None
@@ -177,7 +177,7 @@ def owner_of_slots(cls: type) -> str:
     return ""
 
 
-def _advice_for(cls: type) -> str:
+def advice_for(cls: type) -> str:
     """Return what to write if a library decides whether instances of `cls` have a `__dict__`, or ""."""
     if hasattr(cls, "__struct_config__"):
         return f"Write class {cls.__name__}(msgspec.Struct, dict=True)"

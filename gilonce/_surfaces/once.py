@@ -27,12 +27,13 @@ from .._cells.callables import (
     required_parameters,
 )
 from .._cells.public import public
-from .._cells.racing import EMPTY, GILOnceCell, check_discard, make_cell
+from .._cells.racing import EMPTY, GILOnceCell, make_cell
 from .._cells.registry import register_later
 from .._native import replace_with_native
-from .._storage.bound import Definition, is_class, prepare
+from .._storage.bound import Definition, is_class, own_values, prepare
 from .disguise import Derived, FunctionUnder, get_behind, instance_check, mro_entries, subclass_check
 from .pickling import class_for_callers, decorated, is_pickled_by_value, is_static_method
+from .slots import add_users, check_options, member_for, prepare_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,14 @@ if TYPE_CHECKING:
 
 
 @public
-def once(function: Any = None, /, *, discard: Discard = None, cell: Callable[[], Any] | None = None) -> Any:
+def once(
+    function: Any = None,
+    /,
+    *,
+    slot: str | None = None,
+    discard: Discard = None,
+    cell: Callable[[], Any] | None = None,
+) -> Any:
     """Make a callable compute its value once, without ever blocking.
 
     Threads that make the first call at the same time may each run the function. The first to finish publishes its
@@ -53,8 +61,8 @@ def once(function: Any = None, /, *, discard: Discard = None, cell: Callable[[],
 
     * A function has one value per process. So does a static method, and any other callable, such as a class or
       a `functools.partial`.
-    * A method has one value per instance. It is stored in the instance's `__dict__`, so a copy of the instance has it
-      too.
+    * A method has one value per instance. It is stored in the instance's `__dict__`, or in a slot with `slot=`. So
+      a copy of the instance has it too.
     * A class method has one value per class. A subclass has its own.
 
     `@once` may stand above or below `@classmethod` and `@staticmethod`. Every call of an `async def` returns a
@@ -62,6 +70,7 @@ def once(function: Any = None, /, *, discard: Discard = None, cell: Callable[[],
 
     Parameters:
         function: a callable without required parameters, apart from a method's `self`.
+        slot: for a method, the name of a slot, declared in `__slots__`. It stores the value instead of the `__dict__`.
         discard: called with a value that lost the race; see `GILOnceCell`.
         cell: a callable that makes the cells which keep the values, instead of `GILOnceCell`: `OnceLock`,
             `functools.partial(OnceLock, timeout=30)`, `ThreadOnceCell`, `LoopOnceCell`, `ProcessOnceCell`, or your own
@@ -73,9 +82,12 @@ def once(function: Any = None, /, *, discard: Discard = None, cell: Callable[[],
 
     Raises:
         TypeError: at decoration, if `function` is not callable, is a generator function, or has two or more required
-            parameters; if `cell` does not make cells, or is given together with `discard`. At a call, if there are
-            arguments besides the instance, if the instance has no `__dict__`, or if the function is not a method of
-            the object it is called with.
+            parameters; if `cell` does not make cells, or is given together with `discard`; if there is a `slot`, and
+            `function` is not a method or `cell` makes cells that are not final. When the class is created, if `slot`
+            names a dataclass or attrs field with a default (before Python 3.12 as the cause of a RuntimeError). At
+            a call, if there are arguments besides the instance, if the instance has no `__dict__` and no such slot, if
+            another method or property uses the slot, or if the function is not a method of the object it is called
+            with.
         BaseException: at a call, if `function` raises. The caller gets the exception unchanged, and the next call tries
             again.
 
@@ -89,15 +101,10 @@ def once(function: Any = None, /, *, discard: Discard = None, cell: Callable[[],
     >>> answer.cell.take()
     42
     """
-    if cell is not None:
-        from .._storage.cell_option import make_checked_cell
-
-        make_checked_cell(cell, discard, "once")
-    elif discard is not None:
-        check_discard(discard, "once")
+    check_options("once", slot, discard, cell)
     if function is None:
-        return lambda function: Once(function, discard, cell)
-    return Once(function, discard, cell)
+        return lambda function: Once(function, discard, cell, slot)
+    return Once(function, discard, cell, slot)
 
 
 @replace_with_native
@@ -116,16 +123,20 @@ class Once:
         "_is_outside_classes",
         "_may_take_owner",
         "_needs_owner",
+        "_slot",
     )
 
-    def __init__(self, function: Any, discard: Discard, cell: Callable[[], Any] | None) -> None:
-        wrapped, binds_to, needs_owner, may_take_owner, outside_classes = classify_callable(function)
+    def __init__(
+        self, function: Any, discard: Discard, cell: Callable[[], Any] | None, slot: str | None = None
+    ) -> None:
+        wrapped, binds_to, needs_owner, may_take_owner, outside_classes = classify_callable(function, slot)
         self._function = wrapped
         self._binds_to: str = binds_to
         self._needs_owner: bool = needs_owner
         self._may_take_owner: bool = may_take_owner
         self._is_outside_classes: bool = outside_classes
         self._is_async = is_coroutine_function(wrapped)
+        self._slot = slot
         made = make_cell(wrapped, discard, cell)
         self._definition = define(wrapped, discard, cell, made)
         self._cell: Any = None if needs_owner else made
@@ -140,12 +151,17 @@ class Once:
             return self._ask(self._cell, self._function)
         # `Cls.m(obj)`. From Python 3.13 on, also `Cls.m()` of a method with @classmethod above @once.
         if len(args) == 1 and not kwargs and self._may_take_owner:
-            if self._is_outside_classes and not self._definition.is_known_to(args[0]):
+            if self._is_outside_classes and not self._is_known_to(args[0]):
                 check_owner(self, args[0])
             return self._ask_for(args[0])
         name = name_of(self._function)
         if not args and not kwargs:
             advice = f". {_PER_ARGUMENTS}" if self._is_outside_classes else ""
+            if self._slot is not None:
+                raise TypeError(
+                    f"{name}() keeps its value in the slot {self._slot!r} of an instance: call it on one, "
+                    f"obj.{name.rpartition('.')[2]}(){advice}"
+                )
             raise TypeError(f"{name}() is a method with one value per instance or class: call it on one{advice}")
         raise TypeError(
             f"{name}() takes no arguments{' beyond the instance' if self._may_take_owner else ''}, "
@@ -164,11 +180,50 @@ class Once:
         return cell
 
     def _ask_for(self, owner: object) -> Any:
-        if not self._is_async:
+        if not self._is_async and self._slot is None:
             value = self._definition.find(owner)
             if value is not EMPTY:
                 return value
-        return self._ask(self._definition.cell_of(owner), MethodType(self._function, owner))
+        return self._ask(self._cell_of(owner), MethodType(self._function, owner))
+
+    def _cell_of(self, owner: object) -> Any:
+        """Return the cell of `owner`, an instance or a class."""
+        if self._slot is None:
+            return self._definition.cell_of(owner)
+        return self._definition.cell_in_slot(owner, self._member_for)
+
+    def _is_known_to(self, owner: object) -> bool:
+        """Return whether `owner` stores a value of this method, or its cell. This makes neither."""
+        if self._slot is None:
+            return self._definition.is_known_to(owner)
+        values = own_values(type(owner))
+        is_found = values is not None and self._definition.key in values
+        return is_found and self._cell_of(owner).is_set()
+
+    def _member_for(self, owner: object) -> Any:
+        """Return the descriptor of the slot. The native core calls this, too."""
+        if is_class(owner):
+            name = name_of(self._function)
+            raise TypeError(
+                f"{name}() keeps its value in the slot {self._slot!r} of an instance, and {owner.__name__!r} is "
+                f"a class: call it on an instance, obj.{name.rpartition('.')[2]}(). For one value per class leave slot "
+                "out: @once, then @classmethod"
+            )
+        return member_for(self, owner)
+
+    # `slots.py` calls these two. The method may be under another decorator.
+
+    def _home_in(self, cls: type) -> type | None:
+        for leads in (_is, _leads_to):
+            for base in cls.__mro__:
+                # A copy, because another thread may set an attribute of the class meanwhile.
+                for entry in base.__dict__.copy().values():
+                    if leads(entry, self):
+                        return base
+        return None
+
+    def _is_attribute_of(self, home: type, name: str) -> bool:
+        return _leads_to(home.__dict__.get(name), self)
 
     def _ask(self, cell: GILOnceCell, initializer: Callable[[], Any]) -> Any:
         if not self._is_async:
@@ -188,6 +243,8 @@ class Once:
     def __set_name__(self, owner: type, name: str) -> None:
         if self._binds_to == "class":
             prepare(owner)
+        elif self._slot is not None:
+            prepare_class(self, owner)
 
     # `__getattr__` looks up in the function what this class lacks. No class lacks these three, so they need an entry.
 
@@ -228,8 +285,11 @@ class Once:
     def __reduce__(self) -> Any:
         # The process that reads the pickle has a value of its own.
         if is_pickled_by_value(self):
-            return once_with, (decorated(self), *self._definition.options), self.__dict__ or None
+            return once_with, (decorated(self), *self._definition.options, self._slot), self.__dict__ or None
         return self.__qualname__
+
+
+add_users("once", lambda cls: issubclass(cls, Once))
 
 
 @replace_with_native
@@ -256,7 +316,7 @@ class BoundOnce:
 
     @property
     def cell(self) -> Any:
-        return self.__func__._definition.cell_of(self.__self__)
+        return self.__func__._cell_of(self.__self__)
 
     def __getattr__(self, name: str) -> Any:
         return get_behind(self, self.__func__, name, ".cell")
@@ -285,10 +345,15 @@ class BoundOnce:
 
 _PER_ARGUMENTS = "For one value per argument use @once_per_args"
 
+_NO_INSTANCE = f". If it is not meant as an instance: {_PER_ARGUMENTS[0].lower()}{_PER_ARGUMENTS[1:]}"
+
 _ADVICE = (
-    "Add '__dict__' to the __slots__ of {owner_of_slots}, or use once_property(slot=...) instead of @once. "
-    f"If it is not meant as an instance: {_PER_ARGUMENTS[0].lower()}{_PER_ARGUMENTS[1:]}"
+    "Declare a slot for it in the __slots__ of {owner_of_slots}, and name that: @once(slot='_name'). "
+    f"Or add '__dict__' there{_NO_INSTANCE}"
 )
+
+#: The same for a user's cell, which each instance stores in its `__dict__`, with `slot=` too.
+_ADVICE_FOR_CELL = f"Add '__dict__' to the __slots__ of {{owner_of_slots}}{_NO_INSTANCE}"
 
 
 def check_owner(once: Once, owner: object) -> None:
@@ -301,8 +366,8 @@ def check_owner(once: Once, owner: object) -> None:
     # The native core calls this when it finds no value in `owner`. With `cell=` that is every call, because the value
     # is in the cell. Without `cell=` it is only the first call, and then the classes are searched first: `is_known_to`
     # reads the `__dict__`, after which an instance takes more memory and, on 3.11, attribute reads are slower.
-    is_known = not definition.races and definition.is_known_to(owner)
-    if is_known or _belongs_to(once, owner) or definition.is_known_to(owner) or _is_called_bound(once, owner):
+    is_known = not definition.races and once._is_known_to(owner)
+    if is_known or _belongs_to(once, owner) or once._is_known_to(owner) or _is_called_bound(once, owner):
         return
     name = name_of(once._function)
     cls = owner if is_class(owner) else type(owner)
@@ -319,6 +384,10 @@ def _belongs_to(once: Once, owner: object) -> bool:
     # Copies, because another thread may set an attribute of the class meanwhile.
     entries = [entry for cls in classes for entry in cls.__dict__.copy().values()]
     return any(entry is once for entry in entries) or any(_leads_to(entry, once) for entry in entries)
+
+
+def _is(entry: object, once: Once) -> bool:
+    return entry is once
 
 
 def _leads_to(entry: object, once: Once) -> bool:
@@ -363,8 +432,12 @@ def _is_called_bound(once: Once, owner: object) -> bool:
     )
 
 
-def classify_callable(function: Any) -> tuple[Any, str, bool, bool, bool]:
+def classify_callable(function: Any, slot: str | None = None) -> tuple[Any, str, bool, bool, bool]:
     """Return what @once must know about `function`. Raise TypeError if it cannot wrap it.
+
+    Parameters:
+        function: what is decorated.
+        slot: the argument of `slot=`.
 
     Returns:
         the callable itself; what it binds to ("instance", "class" or "nothing"); whether a call needs an instance or
@@ -384,7 +457,24 @@ def classify_callable(function: Any) -> tuple[Any, str, bool, bool, bool]:
     required = _check(wrapped, owners=0 if binds_to == "nothing" else 1)
     needs_owner = binds_to == "class" or required == 1
     may_take_owner = needs_owner or (binds_to == "instance" and hides_parameters(wrapped))
+    if slot is not None:
+        if binds_to != "instance" or not may_take_owner:
+            raise TypeError(
+                f"@once(slot={slot!r}) cannot wrap {_described(function, wrapped)}: a slot belongs to an instance, and "
+                "this value does not. Leave slot out"
+            )
+        needs_owner = True
     return wrapped, binds_to, needs_owner, may_take_owner, may_take_owner and is_outside_classes(wrapped)
+
+
+def _described(function: object, wrapped: Any) -> str:
+    """Return what was decorated, for a message: "the class method C.m()"."""
+    name = f"{name_of(wrapped)}()"
+    if function is not wrapped:
+        return f"the {'class' if method_type_of(function) is classmethod else 'static'} method {name}"
+    if isinstance(wrapped, type):
+        return f"the class {name[:-2]}"
+    return f"{name}, which requires no instance"
 
 
 def define(function: object, discard: Discard, cell: Callable[[], Any] | None, made: Any) -> Definition:
@@ -394,16 +484,18 @@ def define(function: object, discard: Discard, cell: Callable[[], Any] | None, m
     """
     if cell is None:
         return Definition(function, discard, _ADVICE)
-    from .._storage.cell_option import definition_of
+    from .._storage.cell_option import CellPerOwnerDefinition, definition_of
 
     definition = definition_of(function, cell, made, _ADVICE)
+    if isinstance(definition, CellPerOwnerDefinition):
+        definition.advice = _ADVICE_FOR_CELL
     definition.options = None, cell
     return definition
 
 
-def once_with(function: Any, discard: Discard, cell: Callable[[], Any] | None) -> Any:
+def once_with(function: Any, discard: Discard, cell: Callable[[], Any] | None, slot: str | None = None) -> Any:
     """Return `function`, decorated with these options. A pickle by value refers to this by its name."""
-    return once(function, discard=discard, cell=cell)
+    return once(function, discard=discard, cell=cell, slot=slot)
 
 
 def _check(function: object, owners: int) -> int:

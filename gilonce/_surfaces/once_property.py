@@ -38,15 +38,16 @@ The idea is that of `functools.cached_property`. The cell is pyo3's `GILOnceCell
 from __future__ import annotations
 
 from abc import ABCMeta
-from types import GenericAlias, MemberDescriptorType, MethodType
+from types import GenericAlias, MethodType
 
 from .._cells.callables import is_coroutine_function, method_type_of, name_of
 from .._cells.public import public
-from .._cells.racing import EMPTY, AlreadySetError, GILOnceCell, check_discard, make_cell
+from .._cells.racing import EMPTY, AlreadySetError, GILOnceCell, make_cell
 from .._cells.registry import register_later
 from .._native import replace_with_native
-from .._storage.bound import BoundCell, Definition, class_values, is_class, owner_of_slots, prepare
+from .._storage.bound import BoundCell, Definition, is_class, prepare
 from .recognised import PublishingFunction, class_for_tools, is_like_cached_property, is_read_by_tool
+from .slots import add_users, check_options, entry_of, member_for, prepare_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,15 +72,6 @@ def _replaced_by_c(cls: Any) -> Any:
 @replace_with_native
 def keep_get(cls: type[_DictProperty]) -> None:
     """Do nothing. In C, make an inherited `__get__` of `cls` as fast as the base's."""
-
-
-def _entry_of(cls: type, name: str) -> Any:
-    """Return what stands under `name` in the first class of the MRO that has it, or None."""
-    # A loop, not a generator expression: closing an unfinished generator runs code, and Ctrl-C in that code is lost.
-    for base in cls.__mro__:
-        if name in base.__dict__:
-            return base.__dict__[name]
-    return None
 
 
 def _init_of(name: str) -> Callable[[Any], Any]:
@@ -135,7 +127,7 @@ class _DictProperty:
         discard: Discard = None,
         cell: Callable[[], Any] | None = None,
     ) -> None:
-        is_final = _check_options(type(self).__name__, slot, discard, cell)
+        is_final = check_options(type(self).__name__, slot, discard, cell)
         cls = _class_for(type(self), function, slot, is_final)
         self._method_type = method_type_of(function)
         self._function = function if self._method_type is None else function.__func__
@@ -228,7 +220,7 @@ class _DictProperty:
         name = self._name()
         # Another entry under our name is an override that called `super()`. It keeps its own value under the name, so
         # ours needs a different key.
-        key = name if _entry_of(type(instance), name) is self else self._definition.key
+        key = name if entry_of(type(instance), name) is self else self._definition.key
         return self._definition.cell_in_dict(instance, key)
 
     def _delete(self, instance: object) -> None:
@@ -266,12 +258,7 @@ class _SlotOrAsyncProperty(_DictProperty):
     def __set_name__(self, owner: type, name: str) -> None:
         _DictProperty.__set_name__(self, owner, name)
         if self._slot is not None:
-            # A decorator such as `dataclass(slots=True)` creates the class a second time. In the first call the slot
-            # does not exist yet, and the class does not say yet which fields it will have.
-            member = self._find_member(owner)
-            if member is not None:
-                self._check_no_default((owner,), member)
-            prepare(owner)
+            prepare_class(self, owner)
 
     def _cell_of(self, instance: Any) -> BoundCell:
         self._name()
@@ -293,104 +280,20 @@ class _SlotOrAsyncProperty(_DictProperty):
         self._delete(instance)
 
     def _member_for(self, instance: object) -> Any:
-        """Return the descriptor of the slot; raise TypeError if the slot is missing or cannot be used."""
-        cls = type(instance)
-        # The result is remembered in the class. If this property remembered it, it would keep subclasses alive.
-        values = class_values(cls, self._definition.what)
-        member = values.get(self._definition.key)
-        if member is None:
-            member = self._find_member(cls)
-            if member is None:
-                raise TypeError(
-                    f"No slot {self._slot!r} on {cls.__name__!r} instance to cache {self._definition.what}. "
-                    f"Add {self._slot!r} to the __slots__ of {owner_of_slots(cls) or repr(cls.__name__)}"
-                )
-            self._check_not_shared(cls, member)
-            # `__set_name__` cannot find every default: a subclass may add one, or the field may be a base's.
-            self._check_no_default(cls.__mro__, member)
-            values[self._definition.key] = member
-        return member
+        """Return the descriptor of the slot. The native core calls this, too."""
+        return member_for(self, instance)
 
-    def _find_member(self, cls: type) -> Any:
-        """Return the descriptor of the slot for instances of `cls`, or None.
+    # `slots.py` calls these two.
 
-        A subclass may declare a slot of the same name again. The property uses the slot of the class in which it is
-        defined, or of the nearest base of that class. Only if none of them declares it, as with a mixin, the property
-        uses the slot of a subclass.
-        """
-        slot = self._slot or ""
-        is_private = slot.startswith("__") and not slot.endswith("__")
-        in_subclass = None
-        is_defined_here = False
+    def _home_in(self, cls: type) -> type | None:
+        name = self._name()
         for base in cls.__mro__:
-            entries = base.__dict__
-            is_defined_here = is_defined_here or entries.get(self._name()) is self
-            member = entries.get(f"_{base.__name__.lstrip('_')}{slot}" if is_private else slot)
-            if isinstance(member, MemberDescriptorType):
-                if is_defined_here:
-                    return member
-                in_subclass = in_subclass or member
-        return in_subclass
+            if base.__dict__.get(name) is self:
+                return base
+        return None
 
-    def _check_not_shared(self, cls: type, member: Any) -> None:
-        """Raise TypeError if another property of `cls` uses the slot.
-
-        An override may use the slot of the property that it overrides, unless it reads that property by `super()`.
-        """
-        is_overridden = True
-        for base in cls.__mro__:
-            # A copy, because another thread may set an attribute of the class during the loop.
-            for name, other in base.__dict__.copy().items():
-                # `type(other)`, not `isinstance`: asking a lazy proxy for its `__class__` would compute its object.
-                if (
-                    other is self
-                    or not _derives_from(type(other), _SlotOrAsyncProperty)
-                    or other._find_member(cls) is not member
-                ):
-                    continue
-                if name != self.attrname or is_overridden:
-                    raise TypeError(
-                        f"{name_of(self._function)}() and {name_of(other._function)}() both name the slot "
-                        f"{self._slot!r} of {member.__objclass__.__name__!r}: each needs a slot of its own"
-                    )
-            is_overridden = is_overridden and base.__dict__.get(self._name()) is not self
-
-    def _check_no_default(self, classes: tuple[type, ...], member: Any) -> None:
-        """Raise TypeError if the slot belongs to a dataclass or attrs field with a default.
-
-        Such a default is in the slot before the property can compute anything. Only the first of `classes` that has
-        fields is checked, because its fields include those of its bases.
-        """
-        name = member.__name__
-        if _entry_of(classes[0], name) is not member:
-            # An attribute of the same name hides the slot, so the default does not go into the slot.
-            return
-        for cls in classes:
-            entries = cls.__dict__
-            if type(entries.get("__dataclass_fields__")) is dict:
-                from dataclasses import MISSING, fields
-
-                has_default = any(
-                    field.name == name and not (field.default is MISSING and field.default_factory is MISSING)
-                    for field in fields(cls)
-                )
-                instead = "dataclasses.field(init=False, repr=False, compare=False)"
-            elif issubclass(type(entries.get("__attrs_attrs__")), tuple):
-                from attr import NOTHING
-
-                has_default = any(
-                    field.name == name and field.default is not NOTHING for field in entries["__attrs_attrs__"]
-                )
-                instead = "attrs.field(init=False, repr=False, eq=False)"
-            else:
-                continue
-            if has_default:
-                raise TypeError(
-                    f"The field {name!r} of {cls.__name__!r} has a default, which fills the slot of "
-                    f"{self._definition.what} before its value is computed. Declare the field without a default, "
-                    f"{name}: Any = {instead}, or declare {name!r} in the __slots__ of a base class instead"
-                )
-            return
+    def _is_attribute_of(self, home: type, name: str) -> bool:
+        return home.__dict__.get(name) is self
 
 
 class _AskingProperty(_DictProperty):
@@ -508,6 +411,9 @@ def _derives_from(cls: type, base: type) -> bool:
     return type.__subclasscheck__(base, cls) or type.__subclasscheck__(in_python, cls)
 
 
+add_users("once_property", lambda cls: _derives_from(cls, _SlotOrAsyncProperty))
+
+
 class _PropertyType(ABCMeta):
     """The metaclass of `once_property`.
 
@@ -549,7 +455,7 @@ class _PropertyType(ABCMeta):
             # A subclass with its own `__init__`. Only our options without anything else ask for a decorator.
             has_no_function = not args and bool(options)
         if has_no_function and options.keys() <= {"slot", "discard", "cell"}:
-            _check_options(cls.__name__, **options)
+            check_options(cls.__name__, **options)
             return lambda function: cls(function, **options)
         return super().__call__(*args, **options)
 
@@ -693,32 +599,6 @@ def _remake(
     decorated = function if method_type is None else method_type(function)
     dict_property.__init__(copied, decorated, slot=slot, discard=discard, cell=cell)
     return copied
-
-
-def _check_options(
-    name: str, slot: object = None, discard: Discard = None, cell: Callable[[], Any] | None = None
-) -> bool:
-    """Raise TypeError for options that are wrong; `name` is that of `once_property` or a subclass.
-
-    Return whether the cells that `cell` makes are final.
-    """
-    is_final = True
-    if cell is not None:
-        from .._storage.cell_option import make_checked_cell
-
-        made = make_checked_cell(cell, discard, name)
-        is_final = bool(made.final)
-        if slot is not None and not is_final:
-            raise TypeError(
-                f"{name}(slot=..., cell=...) cannot keep the values of a {type(made).__name__} in a slot, because they "
-                "are not the same for everyone: leave slot out. The cell is stored in the instance's __dict__, so a "
-                "class with __slots__ needs '__dict__' among them"
-            )
-    elif discard is not None:
-        check_discard(discard, name)
-    if slot is not None and not issubclass(type(slot), str):
-        raise TypeError(f"{name}(slot=...) takes the name of a slot, not {slot!r}")
-    return is_final
 
 
 def _define(function: object, discard: Discard, cell: Callable[[], Any] | None) -> Definition:

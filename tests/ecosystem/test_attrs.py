@@ -354,7 +354,7 @@ def test_an_initializer_may_change_the_class_of_its_instance(gilonce: ModuleType
     assert it.value is value
 
 
-@pytest.mark.parametrize("kind", ["slot", "async", "method"])
+@pytest.mark.parametrize("kind", ["slot", "async", "method", "method in a slot"])
 def test_other_values_keep_their_place_in_a_slotted_class(gilonce: ModuleType, kind: str) -> None:
     """With `slot=`, on an `async def` and for a method, attrs does not take the function. `super()` works in it."""
     attrs = ATTRS.require()
@@ -389,6 +389,17 @@ def test_other_values_keep_their_place_in_a_slotted_class(gilonce: ModuleType, k
         first, second = drive(awaited(point)), drive(awaited(point))
         assert first is second
         assert first == [1]
+    elif kind == "method in a slot":
+
+        @attrs.define  # type: ignore[misc]
+        class InSlot(Base):
+            @gilonce.once(slot="_value")
+            def value(self) -> list[int]:
+                return [super().number()]
+
+        point = InSlot()
+        assert point.value() is point.value() is point._value
+        assert point.value() == [1]
     else:
 
         @attrs.define  # type: ignore[misc]
@@ -404,6 +415,33 @@ def test_other_values_keep_their_place_in_a_slotted_class(gilonce: ModuleType, k
 
 async def awaited(point: Any) -> Any:
     return await point.value
+
+
+def test_the_advice_for_a_method_of_a_slotted_class_works(gilonce: ModuleType) -> None:
+    """The error names a base class, whose `__slots__` the user can write, and `once(slot=...)`."""
+    attrs = ATTRS.require()
+
+    @attrs.define  # type: ignore[misc]
+    class Point:
+        @gilonce.once
+        def value(self) -> object:
+            return object()
+
+    with pytest.raises(TypeError, match=r"slot for it in the __slots__ of a base class, .* @once\(slot='_name'\)\."):
+        Point().value()
+
+    class Lazy:
+        __slots__ = ("_name",)
+
+    @attrs.define  # type: ignore[misc]
+    class Advised(Lazy):
+        @gilonce.once(slot="_name")
+        def value(self) -> object:
+            return object()
+
+    point = Advised()
+    assert len({id(value) for value in race(point.value)}) == 1
+    assert not hasattr(point, "__dict__")
 
 
 def test_an_async_attribute_says_where_it_can_live(gilonce: ModuleType) -> None:

@@ -106,6 +106,19 @@ def uses(it: Any) -> list[Any]:
     return [it.method, lambda: it.attribute, lambda: it.locked]
 
 
+def with_slots(gilonce: ModuleType) -> dict[str, Any]:
+    """Return functions that are decorated with `slot=`, and `__module__`, for the body of a class."""
+    return {
+        "__module__": __name__,
+        "method": gilonce.once(slot="_method")(lambda self: [self]),
+        "attribute": gilonce.once_property(slot="_attribute")(lambda self: [self]),
+    }
+
+
+def uses_of_slots(it: Any) -> list[Any]:
+    return [it.method, lambda: it.attribute]
+
+
 def test_a_struct_is_known_by_its_configuration(gilonce: ModuleType) -> None:
     """This needs no msgspec."""
     struct = type("Point", (), {**methods(gilonce), "__slots__": (), "__struct_config__": None})
@@ -144,3 +157,24 @@ def test_the_error_in_a_named_tuple_says_what_to_write(gilonce: ModuleType) -> N
             use()
     for use in uses(type("Point", (Pair,), methods(gilonce))(3)):
         assert use() is use()
+
+
+def test_a_struct_has_slots_of_a_base_class_only(gilonce: ModuleType) -> None:
+    """Where the struct cannot have the slot, the error says what to write."""
+    msgspec = MSGSPEC.require()
+    make = type(msgspec.Struct)
+    for use in uses_of_slots(make("Point", (msgspec.Struct,), with_slots(gilonce))()):
+        with pytest.raises(TypeError, match=r"Write class Point\(msgspec.Struct, dict=True\), and leave slot out$"):
+            use()
+    lazy = type("Lazy", (), {"__slots__": ("_method", "_attribute")})
+    for use in uses_of_slots(make("Point", (msgspec.Struct, lazy), with_slots(gilonce))()):
+        assert len({id(value) for value in race(use)}) == 1
+
+
+def test_a_named_tuple_has_no_slots(gilonce: ModuleType) -> None:
+    class Pair(NamedTuple):
+        size: int
+
+    for use in uses_of_slots(type("Point", (Pair,), {**with_slots(gilonce), "__slots__": ()})(3)):
+        with pytest.raises(TypeError, match=r"to a subclass: class \.\.\.\(Point\), .*, and leave slot out$"):
+            use()

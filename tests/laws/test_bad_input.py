@@ -485,6 +485,7 @@ class WithMethods:
         if "cell" in cell and not cell["cell"].final:
             return
         self.property = gilonce.once_property(lambda _owner: "a value", **cell)
+        self.slotted_method = gilonce.once(method, slot="_x", **cell)
         self.slotted = gilonce.once_property(lambda _owner: "a value", slot="_x", **cell)
         self.class_property = gilonce.once_property(classmethod(lambda _cls: "a value"), **cell)
         for name in ("property", "slotted", "class_property"):
@@ -520,6 +521,11 @@ def owner_of_a_bound_method_with(gilonce: Any, thing: Any, watched: Watched, kin
 @use_of(CHOICES)
 def owner_of_a_class_method_with(gilonce: Any, thing: Any, watched: Watched, kind: str) -> Any:
     return WithMethods(gilonce, kind).of_class.__get__(None, thing)()
+
+
+@use_of(FINAL)
+def owner_of_a_method_in_a_slot_with(gilonce: Any, thing: Any, watched: Watched, kind: str) -> Any:
+    return WithMethods(gilonce, kind).slotted_method(thing)
 
 
 @use_of(FINAL)
@@ -731,6 +737,12 @@ def name_of_a_slot_with(gilonce: Any, thing: Any, watched: Watched, kind: str) -
     return owner_with(gilonce.once_property(lambda _: "a value", slot=thing, **cell), "_x").thing
 
 
+@use_of(FINAL)
+def name_of_the_slot_of_a_method_with(gilonce: Any, thing: Any, watched: Watched, kind: str) -> Any:
+    cell = chosen(gilonce, kind)
+    return owner_with(gilonce.once(lambda _: "a value", slot=thing, **cell), "_x").thing()
+
+
 @use()
 def name_of_a_property(gilonce: Any, thing: Any, watched: Watched) -> Any:
     made = gilonce.once_property(lambda _: "a value")
@@ -819,6 +831,7 @@ WITH_CELL = [
     "args_async_function",
     "args_method",
     "property_in_dict",
+    "once_method_in_slot_beside_dict",
     "property_in_slot_beside_dict",
     "property_of_class",
     "proxy",

@@ -152,6 +152,7 @@ SCENARIOS = [
     # Here, and with globals, no assignments: those are exact only where a check and the write after it are one step,
     # that is between some bytecodes, with a GIL. See `actions.WITH_GIL`.
     *scenarios_of("property_in_slot", ordered(["touch", "fail"])),
+    *scenarios_of("once_method_in_slot", ordered(["touch", "fail"])),
     *scenarios_of("property_of_class", ordered(["touch", "fail"])),
     *scenarios_of("property_override", TOUCH_TWICE, OF_OVERRIDE),
     *scenarios_of("method_override", TOUCH_TWICE, OF_OVERRIDE),

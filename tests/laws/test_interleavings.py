@@ -162,6 +162,7 @@ LONG = [
         [pair for pair in combine(OF_ATTRIBUTE, 2) if {("write",), ("delete",)} & {*pair}],
         **WITH_GIL,
     ),
+    *scenarios_of("once_method_in_slot", combine(["touch", "fail"], 2), **WITH_GIL),
     *scenarios_of("property_in_slot", TOUCH_TWICE),
     *scenarios_of("property_in_slot", TOUCH_THRICE, **WITH_GIL),
     *scenarios_of("property_of_class", TOUCH_THRICE),

@@ -327,6 +327,29 @@ def name_a_slot(gilonce: Any) -> Counted:
 
 
 @counted
+def read_the_slot_of_a_method(gilonce: Any) -> Counted:
+    def function(_self: object) -> list[object]:
+        return []
+
+    class Owner(Slotted):
+        __slots__ = ()
+        x = gilonce.once(function, slot="_x")
+
+    method, owner = vars(Owner)["x"], Owner()
+
+    def read() -> None:
+        assert owner.x() is owner.x() is owner.x.cell.take()
+
+    return [method, method._definition, function, Slotted._x], read  # type: ignore[attr-defined]
+
+
+@counted
+def name_a_slot_of_a_method(gilonce: Any) -> Counted:
+    slot = "".join(["_x", "xx"])
+    return [slot], lambda: gilonce.once(lambda _self: None, slot=slot)
+
+
+@counted
 def make_a_proxy(gilonce: Any) -> Counted:
     class Interface:
         pass

@@ -99,3 +99,22 @@ def test_law_five_holds_per_instance_and_class(native: ModuleType, kind: str) ->
 
     assert run_threads(*[touch_all] * THREADS) == [None] * THREADS
     assert len(calls) == len(touches)
+
+
+@pytest.mark.skipif(not GIL, reason="a law of builds with a GIL")
+@pytest.mark.parametrize("kind", ["dict", "slot"])
+def test_law_five_holds_for_methods(native: ModuleType, kind: str) -> None:
+    """A method of C, such as `list.copy`, makes a new object at each run: there are no losers."""
+    losers: list[object] = []
+    slot = "_m" if kind == "slot" else None
+    method = native.once(list.copy, slot=slot, discard=losers.append)
+    owners: list[Any] = [
+        type("Owner", (list,), {"m": method, **({"__slots__": (slot,)} if slot else {})})() for _ in range(1000)
+    ]
+
+    def touch_all() -> None:
+        for owner in owners:
+            assert owner.m() is owner.m.cell.get()
+
+    assert run_threads(*[touch_all] * THREADS) == [None] * THREADS
+    assert losers == []

@@ -128,20 +128,23 @@ def test_a_type_is_not_taken_for_another_with_its_old_number(native: ModuleType)
     class Base:
         __slots__ = ()
         x = native.once_property(lambda self: "read", slot="_x")
+        m = native.once(lambda self: "called", slot="_m")
 
     class Owner(Base):
-        __slots__ = ("_x",)
+        __slots__ = ("_m", "_x")
 
     class Other(Base):
-        __slots__ = ("_else", "_x")
+        __slots__ = ("_a", "_b", "_m", "_x")
 
-    def read_first(owner: Base) -> str:
+    def read_first(owner: Base) -> tuple[str, str]:
         sys._clear_type_cache()
-        return owner.x
+        value = owner.x
+        sys._clear_type_cache()
+        return value, owner.m()
 
     other = Other()
-    other._else = "something else"
-    assert [read_first(owner) for owner in (Owner(), other, Owner(), other)] == ["read"] * 4
+    other._a = other._b = "something else"
+    assert [read_first(owner) for owner in (Owner(), other, Owner(), other)] == [("read", "called")] * 4
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 11), reason="from 3.11 on, a number is never given again")

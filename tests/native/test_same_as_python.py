@@ -85,6 +85,15 @@ gilonce.once(method)(1)
 gilonce.once(method)(int)
 gilonce.once(method).cell
 gilonce.once(function).nothing
+gilonce.once(method, slot=3)
+gilonce.once(function, slot="_x")
+gilonce.once(method, slot="_x")()
+gilonce.once(method, slot="_x")(1)
+gilonce.once(method, slot="_x")(int)
+gilonce.once(method, slot="_x").__get__(1)()
+gilonce.once(method, slot="_x").__get__(int)()
+gilonce.once(method, slot="_x").cell
+gilonce.once(method, slot="_x", cell=gilonce.ThreadOnceCell)
 gilonce.once_property(3)
 gilonce.once_property(method, slot=3)
 gilonce.once_property(method).__get__(1)
@@ -139,7 +148,7 @@ it.import_attr(); it.import_attr("os", "nothing")
 it.__set_name__(int, "a"); it.__set_name__(int, 3); it.__set__(1, 2); it.__delete__(1); it.__setstate__(1)
 isinstance(1, it); issubclass(int, it); type("X", (it,), {}); it.__enter__; it.__await__; it.x; it.m(1); it.m(1, 2)
 it.c(1); setattr(it, "sx", 1); delattr(it, "sx"); delattr(it, "ax"); it.am(1); Owner.m(); Owner.m(1); Owner.m(owner, 1)
-Owner.c(1); copy.copy(it); str(it); format(it, "x")
+Owner.sm(); Owner.sm(1); Owner.sm(Owner); Owner.c(1); copy.copy(it); str(it); format(it, "x")
 """.replace("\n", "; ")
     .strip("; ")
     .split("; ")
@@ -159,8 +168,9 @@ def objects_of(gilonce: Any) -> dict[str, Any]:
         return 1
 
     class Owner:
-        __slots__ = ("__dict__", "_x", "_y")
+        __slots__ = ("__dict__", "_sm", "_x", "_y")
         m = gilonce.once(method)
+        sm = gilonce.once(method, slot="_sm")
         c = gilonce.once(classmethod(method))
         am = gilonce.once(later)
         x = gilonce.once_property(method)
@@ -185,6 +195,9 @@ def objects_of(gilonce: Any) -> dict[str, Any]:
         "cell of a function": gilonce.once(function).cell,
         "method": vars(Owner)["m"],
         "bound method": owner.m,
+        "method in a slot": vars(Owner)["sm"],
+        "bound method in a slot": owner.sm,
+        "cell of a method in a slot": owner.sm.cell,
         "class method": Owner.c,
         "coroutine method": owner.am,
         "cell of a method": owner.m.cell,

@@ -141,9 +141,15 @@ class Shared:
                 return object.__getattribute__(self, name)
 
         class Slotted:
-            __slots__ = ("_attribute", "_changed", "_spare")
+            __slots__ = ("_attribute", "_changed", "_later", "_locked", "_method", "_spare")
+            method = gilonce.once(lambda self: Value(self), slot="_method", discard=discarded)
+            locked = gilonce.once(lambda self: Value(self), slot="_locked", cell=gilonce.OnceLock)
             attribute = gilonce.once_property(Value, slot="_attribute", discard=discarded)
             changed = gilonce.once_property(Value, slot="_changed")
+
+            @gilonce.once(slot="_later")
+            async def later(self) -> Value:
+                return Value()
 
         def plain() -> Value:
             return Value()
@@ -405,6 +411,23 @@ def call_methods(shared: Shared) -> None:
         seen(drive(owner.later()))
         with suppress(TypeError):
             owner.method(1)
+
+
+@through("once_method_slots.Py_tp_call", "bound_slots.Py_tp_call", "once_getset._slot")
+def call_methods_in_slots(shared: Shared) -> None:
+    slotted, cls = shared.slotted, shared.slotted_class
+    for owner in slotted, cls():
+        for name in "method", "locked":
+            seen(getattr(owner, name)())
+            seen(getattr(cls, name)(owner))
+            assert vars(cls)[name]._slot == f"_{name}"
+        seen(drive(owner.later()))
+    bound = slotted.method
+    seen(bound())
+    seen(bound.cell.take())
+    seen(slotted.locked.cell.take())
+    with suppress(TypeError):
+        cls.method(cls)
 
 
 @through("once_slots.Py_tp_descr_get", "once_slots.Py_tp_call")
@@ -962,6 +985,8 @@ def burst(shared: Shared) -> None:
         seen(shared.keyed("key"))
         for value in shared.keyed.take_all():
             seen(value)
+        seen(shared.slotted.method())
+        seen(shared.slotted.method.cell.take())
         set_and_delete_slots(shared)
         seen(shared.slotted.attribute)
         with suppress(TypeError):

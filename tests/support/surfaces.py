@@ -83,8 +83,8 @@ class With:
     def GILOnceCell(self, *, discard: Any) -> Any:  # noqa: N802 - replaces the class
         return self._cell(discard)()
 
-    def once(self, *, discard: Any) -> Any:
-        return self._gilonce.once(cell=self._cell(discard))
+    def once(self, *, discard: Any, slot: str | None = None) -> Any:
+        return self._gilonce.once(cell=self._cell(discard), slot=slot)
 
     def once_per_args(self, *, discard: Any) -> Any:
         return self._gilonce.once_per_args(cell=self._cell(discard))
@@ -209,6 +209,44 @@ def once_method(gilonce: Any, initializer: Initializer, discard: Any) -> Access:
 def once_async_method(gilonce: Any, initializer: Initializer, discard: Any) -> Access:
     class Owner:
         @gilonce.once(discard=discard)
+        async def method(self) -> Any:
+            return await awaited(initializer)
+
+    owner = instance_of(Owner)
+    return of_awaitable(lambda: owner.method(), lambda: owner.method.cell)
+
+
+@surface
+def once_method_in_slot(gilonce: Any, initializer: Initializer, discard: Any) -> Access:
+    class Owner:
+        __slots__ = ("_value",)
+
+        @gilonce.once(slot="_value", discard=discard)
+        def method(self) -> Any:
+            return initializer()
+
+    return of_methods(Owner)
+
+
+@surface
+def once_method_in_slot_beside_dict(gilonce: Any, initializer: Initializer, discard: Any) -> Access:
+    class Owner:
+        # A cell of a user's class, given by `cell=`, is kept in the `__dict__`.
+        __slots__ = ("__dict__", "_value")
+
+        @gilonce.once(slot="_value", discard=discard)
+        def method(self) -> Any:
+            return initializer()
+
+    return of_methods(Owner)
+
+
+@surface
+def once_async_method_in_slot(gilonce: Any, initializer: Initializer, discard: Any) -> Access:
+    class Owner:
+        __slots__ = ("_value",)
+
+        @gilonce.once(slot="_value", discard=discard)
         async def method(self) -> Any:
             return await awaited(initializer)
 

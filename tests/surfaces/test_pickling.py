@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import pickle
 from types import FunctionType, ModuleType
@@ -71,6 +72,21 @@ def test_a_copy_by_value_has_the_options(gilonce: ModuleType, pickler: dict[str,
     assert len(losers) == 7
     assert not racing.cell.is_set()
     assert type(load(pickler["dump"](locked)).cell) is gilonce.OnceLock
+
+
+@pytest.mark.parametrize("pickler", [CLOUDPICKLE, DILL], ids=["cloudpickle", "dill"])
+def test_a_method_in_a_slot_is_pickled_by_value(gilonce: ModuleType, pickler: dict[str, Any]) -> None:
+    """As the decorator's options are: of a class that is pickled by value, the copy has its slots too."""
+    methods = {
+        "method": gilonce.once(slot="_method", discard=print)(lambda self: [self]),
+        "locked": gilonce.once(slot="_locked", cell=gilonce.OnceLock)(lambda self: [self]),
+    }
+    copied = {name: load(pickler["dump"](method)) for name, method in methods.items()}
+    owner: Any = type("Owner", (), {"__slots__": ("_locked", "_method"), **copied})()
+    assert owner.method() is owner._method
+    assert owner.locked() is owner._locked
+    assert type(copy.copy(owner.locked.cell)) is gilonce.OnceLock
+    assert owner.method.cell._definition.discard is print
 
 
 @pytest.mark.parametrize("pickler", [CLOUDPICKLE, DILL], ids=["cloudpickle", "dill"])

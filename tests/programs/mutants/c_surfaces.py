@@ -65,6 +65,47 @@ ONCE = [
         ("surfaces/test_once_methods.py::test_a_class_method_has_one_value_per_class[{}-True]",),
     ),
     Mutant(
+        "a once method takes None in a slot for empty",
+        "_native/once.c",
+        "    if (slot_load(&place, &value) != 0) {\n",
+        "    if (slot_load(&place, &value) != 0 && value != Py_None) {\n",
+        (NONE.format("once_method_in_slot"),),
+        also=(
+            (
+                "    if (value != NULL) {\n        return value;\n    }\n    if (!is_checked",
+                "    if (value != NULL && value != Py_None) {\n        return value;\n    }\n    if (!is_checked",
+            ),
+        ),
+    ),
+    Mutant(
+        "a once method in a slot forgets its discard",
+        "_native/once.c",
+        "fill_named_slot((PyObject *)self, &place, self->discard, self->function)",
+        "fill_named_slot((PyObject *)self, &place, NULL, self->function)",
+        (LOSERS.format("once_method_in_slot"),),
+    ),
+    Mutant(
+        "an argument of any function is taken for an instance with the slot",
+        "_native/once.c",
+        "    if (!is_checked && once_check_owner(self, owner) < 0) {\n",
+        "    if (0) {\n",
+        ("surfaces/test_once_slots.py::test_a_function_that_is_put_into_a_class_keeps_its_value_in_a_slot[{}]",),
+    ),
+    Mutant(
+        "a chosen cell is not asked for the value of a slot",
+        "_native/once.c",
+        "        return once_value_in_python(self, owner);\n    }\n    return fill_named",
+        "    }\n    return fill_named",
+        ("surfaces/test_once_slots.py::test_a_lock_in_a_slot_finds_deadlocks[{}]",),
+    ),
+    Mutant(
+        "a once method that has ended keeps the name of its slot",
+        "_native/once.c",
+        "    Py_CLEAR(self->slot);\n",
+        "",
+        (COUNTED.format("name_a_slot_of_a_method"),),
+    ),
+    Mutant(
         "an argument of any function is taken for an instance, in C",
         "_native/once.c",
         "return once_value_of(self, args[0], !(flags & IS_OUTSIDE_CLASSES));",
@@ -283,16 +324,16 @@ PROPERTY = [
     ),
     Mutant(
         "bytecode runs between the call for a slot and the write",
-        "_native/property.c",
-        "    value = initialize(fields->function, instance);\n",
-        f"    value = initialize(fields->function, instance);\n    {BYTECODE}",
-        (LAW_FIVE_BOUND.format("slot"),),
+        "_native/named_slot.c",
+        "    PyObject *value = initialize(function, place->owner);\n",
+        f"    PyObject *value = initialize(function, place->owner);\n    {BYTECODE}",
+        (LAW_FIVE_BOUND.format("slot"), "native/test_law_five.py::test_law_five_holds_for_methods[slot]"),
         needs=GIL,
     ),
     Mutant(
         "a slot is written in an instance that has become of another class",
-        "_native/property.c",
-        "    if (value != NULL && (PyObject *)Py_TYPE(instance) != type) {\n",
+        "_native/named_slot.c",
+        "    if (value != NULL && (PyObject *)Py_TYPE(place->owner) != type) {\n",
         "    if (0) {\n",
         ("surfaces/test_once_property_changes.py::test_an_initializer_may_change_the_class_of_a_slot[{}-sync]",),
     ),
@@ -313,8 +354,8 @@ PROPERTY = [
     Mutant(
         "an async property in a slot gives the bare value",
         "_native/property.c",
-        "offset <= (Py_ssize_t)UINT32_MAX && LOAD(&self->is_async) != Py_True) {",
-        "offset <= (Py_ssize_t)UINT32_MAX) {",
+        "LOAD(&self->is_async) == Py_True ? NULL : &self->slot_offset, instance)",
+        "&self->slot_offset, instance)",
         ("surfaces/test_once_property_async.py::test_monkeypatch_puts_an_async_property_back[{}]",),
         also=(
             (

@@ -128,14 +128,14 @@ CHOICE = [
     ),
     Mutant(
         "a property with a cell that is not final takes a slot",
-        "_surfaces/once_property.py",
+        "_surfaces/slots.py",
         "        if slot is not None and not is_final:\n",
         "        if slot is not None and slot is None:\n",
         (ASKED + "a_slot_is_refused_with_advice[{}-ThreadOnceCell]",),
     ),
     Mutant(
         "a property keeps the value of a cell that is not final",
-        "_surfaces/once_property.py",
+        "_surfaces/slots.py",
         "        is_final = bool(made.final)\n",
         "        is_final = True\n",
         (ASKED + "each_thread_reads_a_value_of_its_own[{}-attribute]",),

@@ -222,7 +222,7 @@ ONCE = [
     Mutant(
         "a method keeps its values beside the function",
         "_surfaces/once.py",
-        "return self._ask(self._definition.cell_of(owner), MethodType(self._function, owner))",
+        "return self._ask(self._cell_of(owner), MethodType(self._function, owner))",
         'cells = self.__dict__.setdefault("cells", {})\n'
         "        cell = cells.setdefault(id(owner), (owner, GILOnceCell()))[1]\n"
         "        return self._ask(cell, MethodType(self._function, owner))",
@@ -351,9 +351,51 @@ ONCE = [
         (OWNER + "nothing_that_is_lazy_is_touched_to_find_the_function[{}]",),
     ),
     Mutant(
+        "a default fills the slot of a method",
+        "_surfaces/once.py",
+        "            prepare_class(self, owner)\n",
+        "            prepare(owner)\n",
+        ("surfaces/test_once_slots.py::test_a_field_with_a_default_is_no_slot_for_a_value[{}-dataclasses-None]",),
+    ),
+    Mutant(
+        "a method under another decorator is not found in its class",
+        "_surfaces/once.py",
+        "        for leads in (_is, _leads_to):\n",
+        "        for leads in (_is,):\n",
+        ("surfaces/test_once_slots.py::test_a_method_may_be_under_a_decorator[{}]",),
+    ),
+    Mutant(
+        "a method and a property share a slot unnoticed",
+        "_surfaces/once.py",
+        "lambda cls: issubclass(cls, Once))",
+        "lambda cls: False)",
+        ("surfaces/test_once_slots.py::test_two_users_of_one_slot_are_told_so[{}]",),
+    ),
+    Mutant(
+        "a function without an instance takes a slot",
+        "_surfaces/once.py",
+        """        if binds_to != "instance" or not may_take_owner:\n""",
+        "        if slot is None:\n",
+        ("surfaces/test_once_slots.py::test_what_has_no_instance_takes_no_slot[{}-<lambda>-the class Thing]",),
+    ),
+    Mutant(
+        "a copy by value has no slot",
+        "_surfaces/once.py",
+        "(decorated(self), *self._definition.options, self._slot)",
+        "(decorated(self), *self._definition.options)",
+        ("surfaces/test_pickling.py::test_a_method_in_a_slot_is_pickled_by_value[{}-dill]",),
+    ),
+    Mutant(
+        "who needs a cell in the __dict__ is advised a slot",
+        "_surfaces/once.py",
+        "        definition.advice = _ADVICE_FOR_CELL\n",
+        "        pass\n",
+        ("surfaces/test_once_slots.py::test_a_cell_of_ones_own_needs_a_dict_beside_the_slot[{}]",),
+    ),
+    Mutant(
         "classes are looked at for every call",
         "_surfaces/once.py",
-        " and not self._definition.is_known_to(args[0])",
+        " and not self._is_known_to(args[0])",
         "",
         (OWNER + "an_owner_with_a_value_is_not_looked_at_again[{}-None]",),
     ),
@@ -444,15 +486,15 @@ PROPERTY = [
     Mutant(
         "a base publishes under the derived name",
         "_surfaces/once_property.py",
-        "key = name if _entry_of(type(instance), name) is self else self._definition.key",
+        "key = name if entry_of(type(instance), name) is self else self._definition.key",
         "key = name",
         ("surfaces/test_once_property.py::test_an_override_that_calls_super_keeps_both_values_apart[{}]",),
     ),
     Mutant(
         "overridden properties of one name share a key",
         "_surfaces/once_property.py",
-        "key = name if _entry_of(type(instance), name) is self else self._definition.key",
-        'key = name if _entry_of(type(instance), name) is self else f"_{name}"',
+        "key = name if entry_of(type(instance), name) is self else self._definition.key",
+        'key = name if entry_of(type(instance), name) is self else f"_{name}"',
         ("surfaces/test_once_property.py::test_three_levels_and_a_diamond_each_keep_their_own[{}]",),
     ),
     Mutant(
@@ -517,8 +559,8 @@ PROPERTY = [
     Mutant(
         "a copy by value has no options",
         "_surfaces/once.py",
-        "return once_with, (decorated(self), *self._definition.options), self.__dict__ or None",
-        "return once_with, (decorated(self), None, None), self.__dict__ or None",
+        "(decorated(self), *self._definition.options, self._slot)",
+        "(decorated(self), None, None, self._slot)",
         ("surfaces/test_pickling.py::test_a_copy_by_value_has_the_options[{}-dill]",),
     ),
     Mutant(
@@ -630,8 +672,8 @@ PROPERTY = [
     ),
     Mutant(
         "two properties share a slot unnoticed",
-        "_surfaces/once_property.py",
-        "            self._check_not_shared(cls, member)\n",
+        "_surfaces/slots.py",
+        "        _check_not_shared(user, cls, member)\n",
         "",
         ("surfaces/test_once_property_errors.py::test_two_properties_on_one_slot_are_a_type_error[{}-one class]",),
     ),
@@ -651,10 +693,10 @@ PROPERTY = [
     ),
     Mutant(
         "a property keeps the classes alive of which it knows the slot",
-        "_surfaces/once_property.py",
-        "            values[self._definition.key] = member\n",
-        "            values[self._definition.key] = member\n"
-        '            self.__dict__.setdefault("_members", {})[cls] = member\n',
+        "_surfaces/slots.py",
+        "        class_values(cls, what)[key] = member\n",
+        "        class_values(cls, what)[key] = member\n"
+        '        user.__dict__.setdefault("_members", {})[cls] = member\n',
         ("surfaces/test_once_property.py::test_a_base_class_keeps_no_subclass_alive[{}]",),
     ),
     Mutant(
@@ -667,30 +709,30 @@ PROPERTY = [
     ),
     Mutant(
         "a field with a default is taken for a slot that is empty",
-        "_surfaces/once_property.py",
-        "                self._check_no_default((owner,), member)\n",
-        "                pass\n",
+        "_surfaces/slots.py",
+        "        _check_no_default(user, (cls,), member)\n",
+        "        pass\n",
         (PROPERTY_TEST + "_slots.py::test_a_field_with_a_default_is_no_slot_for_a_value[{}-plain-dataclasses-True]",),
     ),
     Mutant(
         "a default made by a factory is overlooked",
-        "_surfaces/once_property.py",
+        "_surfaces/slots.py",
         "not (field.default is MISSING and field.default_factory is MISSING)",
         "field.default is not MISSING",
         (PROPERTY_TEST + "_slots.py::test_a_field_with_a_default_is_no_slot_for_a_value[{}-factory-dataclasses-True]",),
     ),
     Mutant(
         "a field that a subclass gives a default is overlooked",
-        "_surfaces/once_property.py",
-        "            self._check_no_default(cls.__mro__, member)\n",
+        "_surfaces/slots.py",
+        "        _check_no_default(user, cls.__mro__, member)\n",
         "",
         (PROPERTY_TEST + "_slots.py::test_an_inherited_field_with_a_default_is_no_slot_for_a_value[{}-plain-attrs]",),
     ),
     Mutant(
         "a default that goes elsewhere is refused",
-        "_surfaces/once_property.py",
-        "        if _entry_of(classes[0], name) is not member:\n",
-        "        if member is None:\n",
+        "_surfaces/slots.py",
+        "    if entry_of(classes[0], name) is not member:\n",
+        "    if member is None:\n",
         (PROPERTY_TEST + "_slots.py::test_an_inherited_default_may_be_taken_back[{}-dataclasses]",),
     ),
     Mutant(

@@ -72,9 +72,11 @@ def build_surface(surface: str, cell: str | None) -> Callable[[Any, Any, Any], A
         if cell == "OnceLock":
             discard = None  # it has no losers
         access = {**SURFACES, **OVERRIDES}[surface](gilonce, initializer, discard)
+        # The slot is looked up once per class. To do that in the threads would only add interleavings.
         if surface == "property_in_slot":
-            # The slot is looked up once per class. To do that in the threads would only add interleavings.
             access.another().assign(None)
+        elif surface == "once_method_in_slot":
+            access.another().cell()
         return access
 
     return build

@@ -96,6 +96,7 @@ CELL = Usage(
 )
 
 A_METHOD = {"touch": "it.thing()", "cell": "it.thing.cell", "named": "the cell of the value of Owner.thing()"}
+IN_SLOT = {"kept": "_thing", "shows": "{'_thing': it._thing} if hasattr(it, '_thing') else {}"}
 PER_CLASS = {"per": "class", "copies": "shared", "owner": "class"}
 PER_PROCESS = {"per": "process", "copies": "shared", "owner": "nothing"}
 A_PROXY = {"subjects": ("IT",), "touch": "it.__wrapped__", "cell": "it._self_cell", "copies": "value"}
@@ -234,6 +235,31 @@ USAGES: dict[str, Usage] = {
         named="the cell of Owner.thing()",
         **PER_PROCESS,
     ),
+    "once method in a slot": Usage(
+        """
+        class Owner:
+            __slots__ = ("_thing",)
+
+            @once(slot="_thing", discard=discard)
+            def thing(self):
+                return make(self)
+        """,
+        subjects=("Owner()", "Owner()"),
+        **{**A_METHOD, **IN_SLOT},
+    ),
+    "once async method in a slot": Usage(
+        """
+        class Owner:
+            __slots__ = ("_thing",)
+
+            @once(slot="_thing", discard=discard)
+            async def thing(self):
+                return make(self)
+        """,
+        subjects=("Owner()", "Owner()"),
+        is_async=True,
+        **{**A_METHOD, "touch": "drive(it.thing())", **IN_SLOT},
+    ),
     "property": Usage(
         """
         class Owner:
@@ -276,9 +302,8 @@ USAGES: dict[str, Usage] = {
         """,
         subjects=("Owner()", "Owner()"),
         touch="it.thing",
-        kept="_thing",
-        shows="{'_thing': it._thing} if hasattr(it, '_thing') else {}",
         assigned="descriptor",
+        **IN_SLOT,
     ),
     "async property": Usage(
         """
@@ -304,10 +329,9 @@ USAGES: dict[str, Usage] = {
         """,
         subjects=("Owner()", "Owner()"),
         touch="drive(it.thing)",
-        kept="_thing",
-        shows="{'_thing': it._thing} if hasattr(it, '_thing') else {}",
         assigned="descriptor",
         is_async=True,
+        **IN_SLOT,
     ),
     "property of a class": Usage(
         """
@@ -433,6 +457,7 @@ def chosen(usage: str, cell: str, **others: object) -> Usage:
 for _name in (
     "once function",
     "once method",
+    "once method in a slot",
     "once above classmethod",
     "property",
     "property in a slot",
@@ -452,7 +477,7 @@ for _cell in ("ThreadOnceCell", "ProcessOnceCell"):
     )
     USAGES[f"{_cell}, proxy"] = chosen("proxy", _given, **_not_final, named="the cell of thing()")
 
-for _name in ("once method", "property", "property in a slot"):
+for _name in ("once method", "once method in a slot", "property", "property in a slot"):
     _usage = chosen(
         _name,
         "OwnCell",
