@@ -11,6 +11,8 @@ a part of them:
 
     python tests/programs/emulated.py -- -k "native or not python" tests/cells/test_racing.py
 
+A test that gives a process of its own 100 seconds can fail with `TimeoutExpired`, because the process is too slow.
+
 CI does not run this. It shows that the core is right for this processor's compiler, calling convention and sizes. It
 proves little about the order of memory accesses: on x86-64, the emulator reorders little more than x86-64 does.
 `tests/litmus/` checks the order.
