@@ -61,6 +61,14 @@ def cell_of_name(module: ModuleType, name: str) -> Any:
     return None
 
 
+def register_proxy(proxy: Any) -> None:
+    """Register a proxy that is about to get a value, unless that was done before."""
+    # A user's cell without `take` cannot be reset.
+    if not proxy._self_is_registered and hasattr(type(proxy._self_cell), "take"):
+        register(proxy)
+        proxy._self_is_registered = True
+
+
 def note_names(proxy: Any, names: Names, value: object) -> None:
     """Remember the names in which a proxy was replaced by `value`, and update them if the cell has changed since."""
     known = proxy._self_names
@@ -69,10 +77,6 @@ def note_names(proxy: Any, names: Names, value: object) -> None:
         proxy._self_names = known = [it for it in known if it[0] is not namespace or it[1] != name] + [entry]
         _keep(proxy, namespace, name)
     cell = proxy._self_cell
-    # A user's cell without `take` cannot be reset.
-    if not proxy._self_is_registered and hasattr(type(cell), "take"):
-        proxy._self_is_registered = True
-        register(proxy)
     if hasattr(type(cell), "_replace") and cell.get(EMPTY) is not value:
         # The cell was taken or overridden after this touch had read it.
         follow_cell(proxy, cell)
@@ -111,12 +115,15 @@ class GlobalCell:
         return bool(self._cell.is_set())
 
     def get_or_init(self, initializer: Callable[[], Any], /) -> Any:
+        register_proxy(self._proxy)
         return self._cell.get_or_init(initializer)
 
     async def aget_or_init(self, initializer: Callable[[], Awaitable[Any]], /) -> Any:
+        register_proxy(self._proxy)
         return await self._cell.aget_or_init(initializer)
 
     def set(self, value: Any, /) -> None:
+        register_proxy(self._proxy)
         self._cell.set(value)
         follow_cell(self._proxy, self._cell)
 
