@@ -165,15 +165,16 @@ SCENARIOS = [
     *scenarios_of("property_of_subclass", ISOLATED_ONCE),
     *scenarios_of("args_function", ISOLATED_ONCE),
     *scenarios_of("reified_global", ISOLATED_ONCE + TOUCH_BESIDE_ISOLATED, OF_GLOBAL),
+    *scenarios_of("proxy", [(("touch", "isolated"), ("touch",))]),
     *scenarios_of("once_function", ISOLATED_TWICE, cell="OnceLock", begin=WaitingModel),
+    *scenarios_of("once_function", ISOLATED_ONCE, cell="ThreadOnceCell", begin=SeenByFirstModel, is_shared=False),
+    *scenarios_of("once_function", ISOLATED_ONCE, cell="LoopOnceCell", begin=PerThreadModel, is_shared=False),
     *[
         scenario
         for surface in ("once_function", "once_above_classmethod")
         for scenario in [
             *scenarios_of(surface, TOUCH_BESIDE_ISOLATED, cell="ProcessOnceCell"),
             *scenarios_of(surface, ISOLATED_ONCE, cell="OnceLock", begin=WaitingModel),
-            *scenarios_of(surface, ISOLATED_ONCE, cell="ThreadOnceCell", begin=SeenByFirstModel, is_shared=False),
-            *scenarios_of(surface, ISOLATED_ONCE, cell="LoopOnceCell", begin=PerThreadModel, is_shared=False),
         ]
     ],
     *scenarios_of("once_function", ordered(OF_VIEW, ("set", "take"))),

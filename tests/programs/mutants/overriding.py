@@ -165,8 +165,14 @@ PYTHON = [
         "a lazy global registers after its value is published",
         "_surfaces/proxy.py",
         "        register_proxy(self)\n        value = ask(self)\n",
-        "        value = ask(self)\n        register_proxy(self)\n",
-        (BESIDE.format("proxy"), BESIDE.format("reified_global")),
+        "        value = ask(self)\n",
+        (BESIDE.format("proxy"),),
+        also=(
+            (
+                "        note_names(self, names, value)\n",
+                "        note_names(self, names, value)\n        register_proxy(self)\n",
+            ),
+        ),
     ),
     Mutant(
         "a lazy global does not register when it is set",
@@ -359,5 +365,26 @@ C = [
         "enum { PATIENCE = 100 };",
         "enum { PATIENCE = 1 };",
         (OVERRIDE + "_interrupts.py::test_an_interrupt_leaves_no_override_behind[{}-full-own]",),
+    ),
+    Mutant(
+        "in C a class notes a definition after its value is published",
+        "_native/once.c",
+        '(covered = call_method(values, "cover", self->definition)) == NULL',
+        "(covered = Py_NewRef(Py_None)) == NULL",
+        (BESIDE.format("once_above_classmethod"),),
+    ),
+    Mutant(
+        "in C a lock that comes back is a lock of its own",
+        "_native/table.c",
+        "    if (self->cell.storage != IN_TABLE) {\n        return Py_NewRef(self);",
+        "    if (1) {\n        return Py_NewRef(self);",
+        (COMES_BACK,),
+    ),
+    Mutant(
+        "a proxy shows the one inside it while it forgets its object",
+        "_surfaces/proxy.py",
+        "    change_class(\n        proxy,\n        _forgetful_with_all",
+        "    _store_object(proxy, inner)\n    change_class(\n        proxy,\n        _forgetful_with_all",
+        (BETWEEN.format("proxy: touch, isolated | touch"),),
     ),
 ]
