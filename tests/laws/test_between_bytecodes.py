@@ -211,7 +211,9 @@ def test_another_thread_may_act_between_any_two_bytecodes(
     reification = importlib.import_module("gilonce._surfaces.reification")
     three = {name: sys.modules[name] for name in ("sys", "types", "threading")}
     monkeypatch.setattr(
-        reification, "sys", SimpleNamespace(modules=three, getrefcount=getattr(sys, "getrefcount", None))
+        reification,
+        "sys",
+        SimpleNamespace(modules=three, maxsize=sys.maxsize, getrefcount=getattr(sys, "getrefcount", None)),
     )
     for worker in range(2):
         Run(scenario, gilonce).work(worker)  # does what happens once in a process
