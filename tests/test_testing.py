@@ -216,6 +216,57 @@ def test_cells_per_thread_are_isolated_in_every_thread(gilonce: ModuleType, test
     assert got[2] is got[3] is not got[0]
 
 
+@pytest.mark.parametrize("cell", ["ThreadOnceCell", "LoopOnceCell"])
+@pytest.mark.parametrize("method", ["get_or_init", "aget_or_init"])
+def test_a_value_that_a_thread_publishes_after_the_end_is_its_value(
+    gilonce: ModuleType, testing: Any, cell: str, method: str
+) -> None:
+    """The initializer began inside. Its value is neither lost nor dropped without a discard."""
+    discarded: list[Any] = []
+    it = gilonce.once(cell=functools.partial(getattr(gilonce, cell), discard=discarded.append))(object).cell
+    is_inside, is_left = threading.Event(), threading.Event()
+    got: list[Any] = []
+
+    def initialize() -> object:
+        is_inside.set()
+        assert is_left.wait(WATCHDOG)
+        return object()
+
+    async def initialize_in_task() -> object:
+        return initialize()
+
+    async def use() -> None:
+        if method == "get_or_init":
+            got.append(it.get_or_init(initialize))
+        else:
+            got.append(await it.aget_or_init(initialize_in_task))
+        got.append(it.get_or_init(object))
+
+    async def register() -> None:
+        it.get_or_init(object)
+
+    asyncio.run(register())
+    thread = threading.Thread(target=lambda: asyncio.run(use()))
+    with testing.isolated():
+        thread.start()
+        assert is_inside.wait(WATCHDOG)
+    is_left.set()
+    thread.join(WATCHDOG)
+    assert got[0] is got[1]
+    assert discarded == []
+
+
+def test_a_global_that_was_set_before_it_was_touched_is_as_before(gilonce: ModuleType, testing: Any) -> None:
+    discarded: list[Any] = []
+    module = ModuleType("settings_of_a_test")
+    module.CONFIG = gilonce.lazy_global(lambda: "made", reify=False, discard=discarded.append)  # type: ignore[attr-defined]
+    gilonce.cell_of(module, "CONFIG").set("set")
+    with testing.isolated():
+        assert module.CONFIG.upper() == "MADE"
+    assert module.CONFIG.upper() == "SET"
+    assert discarded == ["made"]
+
+
 def test_isolated_decorates(app: App, testing: Any) -> None:
     settings = app.touches["settings"]
     before = settings()
@@ -645,8 +696,8 @@ def raise_interrupt() -> None:
     "name",
     [
         "function",
-        pytest.param("class method", marks=pytest.mark.slow),
-        pytest.param("per thread", marks=pytest.mark.slow),
+        "class method",
+        "per thread",
         pytest.param("key", marks=pytest.mark.slow),
         pytest.param("key of a class", marks=pytest.mark.slow),
         pytest.param("key per thread", marks=pytest.mark.slow),

@@ -22,9 +22,9 @@ from weakref import ref
 
 from .event_loops import is_closed, is_in_trio, running_loop
 from .public import public
-from .racing import EMPTY, GILOnceCell, NamedCell
+from .racing import EMPTY, GILOnceCell
 from .registry import register
-from .split import AllValues, SplitCell
+from .split import AllValues, Part, SplitCell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,10 +63,11 @@ class _Loop:
 class _Cells(dict[_Loop, GILOnceCell]):
     """The cells of all event loops. If `value` is not `EMPTY`, it is an override's: each cell begins with it."""
 
-    __slots__ = ("__weakref__", "value")
+    __slots__ = ("__weakref__", "gone", "value")
 
     def __init__(self, value: object) -> None:
         self.value = value
+        self.gone: list[bool] = []
 
     def all(self) -> list[GILOnceCell]:
         return list(self.values())
@@ -159,15 +160,13 @@ class LoopOnceCell(SplitCell):
         return (known and cells.get(known)) or self._make_mine(cells, known or _find(loop))
 
     def _make_mine(self, cells: _Cells, known: _Loop) -> GILOnceCell:
-        made = NamedCell(self._function, self._discard)
-        if cells.value is not EMPTY:
-            made.set(cells.value)
+        made = Part(self, cells)
         known.add(cells)
         # `setdefault`, because a signal handler may have made a cell meanwhile.
         cell = cells.setdefault(known, made)
         if self._made < 0:
-            self._made = 0
             register(self)
+            self._made = 0
         return cell
 
     def is_set(self) -> bool:

@@ -11,9 +11,9 @@ from itertools import count
 from weakref import ref
 
 from .public import public
-from .racing import EMPTY, GILOnceCell, NamedCell
+from .racing import EMPTY, GILOnceCell
 from .registry import register
-from .split import SplitCell
+from .split import Part, SplitCell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,13 +28,14 @@ class _Cells(_local):
     """The cells of all threads. Each thread finds its own in `__dict__`, and `gilonce.testing` finds all in `alive`."""
 
     # All threads share the slots of a `threading.local`.
-    __slots__ = ("alive",)
+    __slots__ = ("alive", "gone")
 
     #: An override replaces the value of one thread, not of all.
     value = EMPTY
 
     #: Weak references to the cells. A thread's cell is freed when the thread ends.
     alive: dict[int, ref[GILOnceCell]]
+    gone: list[bool]
 
     def all(self) -> list[GILOnceCell]:
         return [cell for cell in [reference() for reference in list(self.alive.values())] if cell is not None]
@@ -75,21 +76,24 @@ class ThreadOnceCell(SplitCell):
     def _no_cells(_: object) -> _Cells:
         cells = _Cells()
         cells.alive = {}
+        cells.gone = []
         return cells
 
     def _mine(self) -> GILOnceCell:
         """Return the cell of the calling thread."""
-        here: dict[str, GILOnceCell] = self._cells.__dict__
-        return here.get("cell") or self._make_mine(here, self._cells.alive)
+        cells: _Cells = self._cells
+        here: dict[str, GILOnceCell] = cells.__dict__
+        return here.get("cell") or self._make_mine(cells, here)
 
-    def _make_mine(self, here: dict[str, GILOnceCell], alive: dict[int, ref[GILOnceCell]]) -> GILOnceCell:
+    def _make_mine(self, cells: _Cells, here: dict[str, GILOnceCell]) -> GILOnceCell:
         # `setdefault`, because a signal handler of this thread may have made a cell meanwhile.
-        cell = here.setdefault("cell", NamedCell(self._function, self._discard))
-        key = _next_key()
+        cell = here.setdefault("cell", Part(self, cells))
+        alive, key = cells.alive, _next_key()
         alive[key] = ref(cell, partial(alive.pop, key))
         if self._made < 0:
-            self._made = 0
+            # In this order: a thread that finds it registered may go on and publish a value.
             register(self)
+            self._made = 0
         return cell
 
     def override(self, value: Any, /) -> Override:

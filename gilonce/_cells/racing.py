@@ -230,13 +230,13 @@ class GILOnceCell:
 
     def _publish(self, value: Any) -> tuple[Any, bool]:
         """Write `value` if the cell is empty. Return what the cell now holds, and whether this call wrote it."""
+        if self._made < 0:
+            # Before the value is published, so that an isolation covers every value that another thread may have seen.
+            register(self)
         box = (value,)
         published = self._values.setdefault("value", box)
         if published is box:
-            is_registered = self._made >= 0
             self._made = next_number()
-            if not is_registered:
-                register(self)
         return published[0], published is box
 
     def _clear(self) -> Any:

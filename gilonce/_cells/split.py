@@ -1,13 +1,20 @@
 """`SplitCell`: what the cells with one value per thread, or per event loop, have in common.
 
 Such a cell has a `GILOnceCell` for each thread or event loop. Each call goes to the one that belongs to its caller.
+
+These cells are in a container. An isolation, and an override of all values, replace the container for a while. An
+initializer may begin inside and publish afterwards, when the container is gone. Its value would be lost, without a
+`discard`. So a container that is gone has an item in its list `gone`. A part looks at that after it has published, and
+moves its value to the container that is there now. The list is filled before the values are taken out of the container.
+So each value is either found there, or moved.
 """
 
 from __future__ import annotations
 
 from types import GenericAlias
+from weakref import ref
 
-from .racing import EMPTY, GILOnceCell, Nameable, check_discard, explain_misuse
+from .racing import EMPTY, GILOnceCell, Nameable, NamedCell, check_discard, dispose, explain_misuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +30,7 @@ class SplitCell(Nameable):
 
     A subclass has two methods. `_mine()` returns the caller's cell, and makes it if there is none. `_no_cells(value)`
     returns a container for cells. Its `all()` returns the cells in it. If `value` is not `EMPTY`, every cell that is
-    made in the container begins with this value.
+    made in the container begins with this value. Its `gone` is a list, which is empty as long as the container is used.
     """
 
     __slots__ = ("__weakref__", "_cells", "_discard", "_function", "_made")
@@ -173,6 +180,52 @@ def _empty(cls: type[SplitCell], discard: Discard) -> SplitCell:
     return made
 
 
+class Part(NamedCell):
+    """The cell of one thread or event loop.
+
+    Parameters:
+        split: the cell of which this is a part.
+        cells: the container that this is to be in. It is not kept alive, because it keeps this alive.
+    """
+
+    __slots__ = ("_gone", "_split")
+
+    def __init__(self, split: SplitCell, cells: Any) -> None:
+        super().__init__(split._function, split._discard)
+        self._split = ref(split)
+        self._gone: list[bool] = cells.gone
+        if cells.value is not EMPTY:
+            super()._publish(cells.value)
+
+    def _publish(self, value: Any) -> tuple[Any, bool]:
+        published: tuple[Any, bool] = super()._publish(value)
+        if published[1] and self._gone:
+            split = self._split()
+            # The value may be taken already. Then it is discarded, as everything that was made inside.
+            mine = EMPTY if split is None else self._clear()
+            if split is not None and mine is not EMPTY:
+                return split._mine()._publish(mine)
+        return published
+
+    # In C, these two write the value without `_publish`.
+
+    def _fill(self, initializer: Callable[[], Any]) -> Any:
+        value = initializer()
+        published, _ = self._publish(value)
+        if published is not value and self._discard is not None:
+            dispose(self._discard, value)
+        return published
+
+    def set(self, value: Any, /) -> None:
+        published, is_written = self._publish(value)
+        if not is_written:
+            raise self._rejection(published, value)
+
+
+# The name that messages and `repr` show.
+Part.__name__ = GILOnceCell.__name__
+
+
 class AllValues:
     """All values of a `SplitCell` as one place, for overrides and for `gilonce.testing`. It holds a container."""
 
@@ -209,6 +262,9 @@ class AllValues:
         """Take the values out of a container, but not those of overrides; return them with their numbers."""
         from .override import is_overridden
 
+        if cells is not self._cell._cells:
+            # It was replaced, and will not be used again.
+            cells.gone.append(True)
         taken = [
             (cell._made, cell.take(EMPTY))
             for cell in cells.all()

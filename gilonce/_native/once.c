@@ -83,10 +83,15 @@ once_value_of_class(Once *self, PyObject *owner)
     Place place = {.owner = owner, .key = self->key, .values = values};
     PyObject *value;
     if (dict_load(values, self->key, &value) == 0) {
+        PyObject *covered = NULL;
         if (self->flags & IS_CHOSEN) {
             value = once_value_in_python(self, owner);
         }
-        else {
+        /* This runs bytecode, in which another thread may publish: read again. */
+        else if ((covered = call_method(values, "cover", self->definition)) == NULL) {
+            value = NULL;
+        }
+        else if (dict_load(values, self->key, &value) == 0) {
             value = fill((PyObject *)self, IN_NAMESPACE, &place, self->discard, self->function, owner);
             PyObject *noted = value == NULL ? NULL : PyObject_CallMethod(values, "note", "OO", self->definition, value);
             if (noted == NULL) {
@@ -94,6 +99,7 @@ once_value_of_class(Once *self, PyObject *owner)
             }
             Py_XDECREF(noted);
         }
+        Py_XDECREF(covered);
     }
     Py_DECREF(values);
     return value;

@@ -78,26 +78,41 @@ register_weakly(State *state, PyObject *object)
     return result;
 }
 
-/* Publish in the cell itself. The cell is numbered and registered after the write, so that nothing runs before it
-   (law 5). Returns NULL with an exception if registering was interrupted. For two threads that publish at once, see
+static int
+register_cell(Cell *self)
+{
+    State *state = state_of(Py_TYPE(self));
+    return state == NULL ? -1 : register_weakly(state, (PyObject *)self);
+}
+
+/* Publish in the cell itself. With a GIL, the cell is registered after the write, so that nothing runs before it
+   (law 5). Without one, it is registered before another thread can see the value; see `registry.py`. Returns NULL with
+   an exception if registering was interrupted. For two threads that publish at once, see
    tests/litmus/two_publishers.litmus. */
 static PyObject *
 cell_publish(Cell *self, PyObject *value, int *written)
 {
+#ifdef Py_GIL_DISABLED
+    if (LOAD_NUMBER(&self->made) == UNREGISTERED && register_cell(self) < 0) {
+        *written = -1;
+        return NULL;
+    }
+#endif
     /* The cell has its reference before another thread can see the value. */
     incref_for_field(value);
     for (;;) {
         if (WRITE_IF_NULL(&self->value, value)) {
             *written = 1;
-            uint32_t made = LOAD_NUMBER(&self->made);
+#ifdef Py_GIL_DISABLED
             STORE_NUMBER(&self->made, next_number());
-            if (made == UNREGISTERED) {
-                State *state = state_of(Py_TYPE(self));
-                if (state == NULL || register_weakly(state, (PyObject *)self) < 0) {
-                    *written = -1;
-                    return NULL;
-                }
+#else
+            int is_registered = self->made != UNREGISTERED;
+            self->made = next_number();
+            if (!is_registered && register_cell(self) < 0) {
+                *written = -1;
+                return NULL;
             }
+#endif
             return Py_NewRef(value);
         }
         PyObject *published = cell_load(self);

@@ -172,6 +172,35 @@ keyed_cell_init(BoundCell *self, PyObject *args, PyObject *Py_UNUSED(kwargs))
     return view_init(self, IN_TABLE, definition, (Place){.owner = table, .key = key, .offset = hash});
 }
 
+/* Return the cell that calls with this key find. It is another one if the collector has cleared the weak reference to
+   this cell, a finalizer has brought the cell back, and a call has made a new one meanwhile. If there is none, this cell
+   is entered again. */
+static PyObject *
+keyed_cell_current(BoundCell *self, PyObject *Py_UNUSED(ignored))
+{
+    if (self->cell.storage != IN_TABLE) {
+        return Py_NewRef(self);
+    }
+    Table *table = (Table *)self->place.owner;
+    PyObject *address = PyLong_FromVoidPtr(self->place.key), *view = NULL;
+    PyObject *reference = address == NULL ? NULL : PyWeakref_NewRef((PyObject *)self, NULL);
+    if (reference != NULL) {
+        TABLE_SECTION;
+        NO_GC_BEGIN
+        TABLE_LOCK(table);
+        view = table_view(table, address);
+        if (view == NULL && (table->views != NULL || (table->views = PyDict_New()) != NULL) &&
+            PyDict_SetItem(table->views, address, reference) == 0) {
+            view = Py_NewRef(self);
+        }
+        TABLE_UNLOCK();
+        NO_GC_END
+    }
+    Py_XDECREF(reference);
+    Py_XDECREF(address);
+    return view;
+}
+
 static int
 keyed_cell_traverse(BoundCell *self, visitproc visit, void *arg)
 {
@@ -246,6 +275,13 @@ keyed_cell_set_made(BoundCell *self, PyObject *number, void *closure)
     return 0;
 }
 
+static PyMethodDef keyed_cell_methods[] = {
+    {"is_same_place", (PyCFunction)(void (*)(void))view_is_same_place, METH_O, NULL},
+    {"assign", (PyCFunction)(void (*)(void))view_assign, METH_O, NULL},
+    {"_current", (PyCFunction)(void (*)(void))keyed_cell_current, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyGetSetDef keyed_cell_getset[] = {
     {"_made", (getter)keyed_cell_get_made, (setter)keyed_cell_set_made, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -253,7 +289,7 @@ static PyGetSetDef keyed_cell_getset[] = {
 
 static PyType_Slot keyed_cell_slots[] = {
     {Py_tp_init, keyed_cell_init},
-    {Py_tp_methods, view_methods},
+    {Py_tp_methods, keyed_cell_methods},
     {Py_tp_getset, keyed_cell_getset},
     {Py_tp_traverse, keyed_cell_traverse},
     {Py_tp_clear, cell_clear},

@@ -315,19 +315,28 @@ class NotesInClass:
 
     __slots__ = ()
 
+    # The definition is noted before the value is published, so that an isolation covers every value that another thread
+    # may have seen.
+
     def get_or_init(self: Any, initializer: Callable[[], Any], /) -> Any:
+        self._cover()
         value = super().get_or_init(initializer)  # type: ignore[misc]
         self._note(value)
         return value
 
     async def aget_or_init(self: Any, initializer: Callable[[], Awaitable[Any]], /) -> Any:
+        self._cover()
         value = await super().aget_or_init(initializer)  # type: ignore[misc]
         self._note(value)
         return value
 
     def set(self: Any, value: Any, /) -> None:
+        self._cover()
         super().set(value)  # type: ignore[misc]
         self._note(value)
+
+    def _cover(self: Any) -> None:
+        self._place()[0].cover(self._definition)
 
     def _note(self: Any, value: object) -> None:
         self._place()[0].note(self._definition, value)
@@ -501,12 +510,26 @@ class ClassValues(dict[str, object]):
     namespace. The weak reference to the first class shows that the values do not belong to the second.
     """
 
-    __slots__ = ("made", "owner")
+    __slots__ = ("is_registered", "made", "owner")
 
     def __init__(self, owner: type) -> None:
         self.owner = ref(owner)
+        self.is_registered = False
         #: For each key: the value's number (see `next_number`), its `id`, and its definition.
         self.made: dict[str, tuple[int, int, Definition]] = {}
+
+    def register(self) -> None:
+        """Register the class, unless that was done before."""
+        if not self.is_registered:
+            add(self.owner)
+            self.is_registered = True
+
+    def cover(self, definition: Definition) -> None:
+        """Let `cells()` return the cell of `definition`, which is about to get a value."""
+        # The thread that made this dict may not have registered it yet.
+        self.register()
+        if definition.key not in self.made:
+            self.made.setdefault(definition.key, (0, 0, definition))
 
     def note(self, definition: Definition, value: object) -> None:
         """Note that `value` was made, unless that was noted before."""
@@ -559,7 +582,7 @@ def class_values(cls: type, what: str) -> ClassValues:
         if values is None:
             values = candidate[1]
             _set_class_attribute(cls, values, what)
-            add(values.owner)
+            values.register()
         if _candidates.get(key) is candidate:
             _candidates.pop(key, None)
     return values

@@ -255,7 +255,11 @@ class KeyedDefinition(Definition):
         if is_class(owner):
             values = self.values_of(owner)
             table = values.get(self.key)
-            return values.setdefault(self.key, self.make_table()) if table is None else table
+            if table is None:
+                # As in `ClassValues.cover`.
+                values.register()
+                table = values.setdefault(self.key, self.make_table())
+            return table
         namespace = self.namespace_of(owner)
         table = namespace.get(self.key)
         if _is_table_of(table, owner, namespace):
@@ -465,8 +469,10 @@ class NotedInTable:
         finally:
             self._note()
 
-    def _to_override(self) -> Any:
+    def _current(self) -> Any:
         return current_node(self)
+
+    _to_override = _current
 
     def _replace(self: Any, *change: Any) -> Any:
         try:

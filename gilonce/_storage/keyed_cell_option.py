@@ -71,7 +71,9 @@ class KeyedLock(WaitingInit, KeyedCell):
         self._attempts: dict[Any, Attempt] = {}
 
     def _register(self) -> tuple[dict[Any, Attempt], Hashable, object]:
-        return self._attempts, "attempt", self
+        # The cell that calls find, if a finalizer has brought this one back: the two must not initialize at once.
+        node = self._current()
+        return node._attempts, "attempt", node
 
     def _timeout(self: Any) -> float | None:
         timeout: float | None = self._definition.timeout

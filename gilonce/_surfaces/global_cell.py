@@ -61,6 +61,14 @@ def cell_of_name(module: ModuleType, name: str) -> Any:
     return cell_of_proxy(proxy) if entry is not None and in_one_step(_is_ours, entry) else None
 
 
+def register_proxy(proxy: Any) -> None:
+    """Register a proxy that is about to get a value, unless that was done before."""
+    # A user's cell without `take` cannot be reset.
+    if not proxy._self_is_registered and hasattr(type(proxy._self_cell), "take"):
+        register(proxy)
+        proxy._self_is_registered = True
+
+
 class _Names(dict[tuple[int, str], "list[Any]"]):
     """The names in modules under which a touch has found the proxy, by the `id` of the namespace and the name.
 
@@ -125,14 +133,9 @@ def holds(proxy: Any, value: object) -> bool:
 
 
 def note_touch(proxy: Any, value: object) -> None:
-    """Register a proxy that has been touched, and update it if its cell has changed since it gave `value`."""
-    cell = proxy._self_cell
-    # A user's cell without `take` cannot be reset.
-    if not proxy._self_is_registered and hasattr(type(cell), "take"):
-        proxy._self_is_registered = True
-        register(proxy)
+    """Update a proxy that has been touched, if its cell has changed since it gave `value`."""
     if not holds(proxy, value):
-        follow_cell(proxy, cell)
+        follow_cell(proxy, proxy._self_cell)
 
 
 def follow_cell(proxy: Any, cell: Any) -> None:
@@ -162,12 +165,15 @@ class GlobalCell:
         return bool(self._cell.is_set())
 
     def get_or_init(self, initializer: Callable[[], Any], /) -> Any:
+        register_proxy(self._proxy)
         return self._cell.get_or_init(initializer)
 
     async def aget_or_init(self, initializer: Callable[[], Awaitable[Any]], /) -> Any:
+        register_proxy(self._proxy)
         return await self._cell.aget_or_init(initializer)
 
     def set(self, value: Any, /) -> None:
+        register_proxy(self._proxy)
         cell = self._cell
         if type(cell) is GILOnceCell:
             # `lazy_global` makes a cell without a name, because a cell with a name takes longer to make.

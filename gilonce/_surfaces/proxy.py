@@ -25,7 +25,7 @@ from wrapt import BaseObjectProxy
 from .._cells.callables import name_of
 from .._cells.racing import EMPTY, GILOnceCell
 from .._native import replace_with_native
-from .global_cell import follow_cell, holds, note_names, note_touch, replace_names
+from .global_cell import follow_cell, holds, note_names, note_touch, register_proxy, replace_names
 from .interfaces import entries_in, flags_of, implied_interface, mro_of, name_of_class, says_something, special_names_of
 from .proxy_methods import ALWAYS, BINARY, FALLBACKS, LACKS_TRUNC, OPTIONAL, OfInterface, shared_methods
 from .reification import find_names, references_to
@@ -77,6 +77,8 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
             value = self._self_outer.__wrapped_get__()
             stand_for(self, value)
             return value
+        # Before there is a value; see `registry.py`.
+        register_proxy(self)
         value = ask(self)
         # The names are replaced before `stand_for`, after which no touch calls this again. So if this is interrupted,
         # the next touch replaces them.
@@ -108,6 +110,19 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
 #: Whether the native core has replaced `LazyProxy`. It does that only if wrapt runs in C, too.
 IS_NATIVE = type(vars(LazyProxy)["__getattribute__"]) is not type(ask)
 
+#: In C, wrapt keeps the object of a proxy in a field. In Python, it is in the `__dict__`, which a property hides.
+_wrapped: Any = vars(BaseObjectProxy).get("__wrapped__")
+_namespace: Any = next(vars(cls)["__dict__"] for cls in reversed(BaseObjectProxy.__mro__) if "__dict__" in vars(cls))
+
+
+def _store_object(proxy: Any, it: object) -> None:
+    """Let wrapt keep `it` as the object of a proxy, whatever the class of the proxy says about `__wrapped__`."""
+    if _wrapped is None:  # pragma: no cover - coverage is measured with wrapt in C
+        _namespace.__get__(proxy)["__wrapped__"] = it
+    else:
+        _wrapped.__set__(proxy, it)
+
+
 _set_class = object.__dict__["__class__"].__set__
 
 
@@ -134,13 +149,14 @@ def forget(proxy: Any) -> None:
     proxy._self_inner = [*proxy._self_inner[-15:], inner]
     declared = implied_interface(factory) if interface is None else interface
     proxy._self_is_made = False
-    proxy.__self_setattr__("__wrapped__", inner)
+    # The class comes first. With the earlier class, another thread would get the inner proxy as `__wrapped__`.
     change_class(
         proxy,
         _forgetful_with_all
         if declared is None
         else class_for(declared, known=_forgetful_by_interface, more=_FORGETFUL_ENTRIES),
     )
+    _store_object(proxy, inner)
 
 
 def _touch_again(proxy: Any) -> Any:

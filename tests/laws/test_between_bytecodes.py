@@ -25,11 +25,14 @@ from support.bytecodes import AtBytecode, files_of
 from support.interleaving import actions, broken_cells
 from support.interleaving.actions import (
     ACTIONS,
+    ISOLATED_ONCE,
+    ISOLATED_TWICE,
     OF_ATTRIBUTE,
     OF_CELL,
     OF_GLOBAL,
     OF_OVERRIDE,
     OF_VIEW,
+    TOUCH_BESIDE_ISOLATED,
     TOUCH_TWICE,
     WITH_ISOLATED,
     WITH_OVERRIDE,
@@ -48,7 +51,8 @@ from support.interleaving.broken_cells import (
     SetsInTwoSteps,
     surface_of,
 )
-from support.interleaving.scenario import Outcome, RegisteringModel, Run, Scenario, model_outcomes
+from support.interleaving.scenario import Outcome, PerThreadModel, Run, Scenario, SeenByFirstModel, model_outcomes
+from support.interleaving.waiting_model import WaitingModel
 from support.searching import FACTOR
 
 #: Where a run is to be shorter, the other comes in before every so many bytecodes.
@@ -113,6 +117,8 @@ def outcomes_between(
     try:
         for position in itertools.count(1, stride):
             registered.clear()  # so that an isolation has only this run's cells to go through
+            if (per_loop := sys.modules.get("gilonce._cells.per_loop")) is not None:
+                per_loop._loops.clear()  # those of earlier runs
             run = Run(scenario, gilonce)
             if not _act_between(run, position, other, files):
                 break
@@ -131,6 +137,21 @@ def ordered(actions: list[str], *first: tuple[str, ...]) -> list[tuple[tuple[str
     return list(itertools.product([*singles, *first], singles))
 
 
+#: The surfaces that an isolation covers. Those with a model of their own are beside them.
+ISOLATED = [
+    "once_function",
+    "once_above_classmethod",
+    "classmethod_of_subclass",
+    "once_staticmethod",
+    "property_of_class",
+    "property_of_subclass",
+    "static_property",
+    "args_function",
+    "args_key_with_eq",
+    "args_above_classmethod",
+    "proxy",
+]
+
 SCENARIOS = [
     *scenarios_of("cell", ordered(OF_CELL, ("set", "take"), ("touch", "take"))),
     *scenarios_of("cell", WITH_OVERRIDE),
@@ -138,8 +159,24 @@ SCENARIOS = [
     *scenarios_of("args_function", WITH_OVERRIDE),
     *scenarios_of("once_above_classmethod", WITH_OVERRIDE),
     # All but the last, which takes: as with an override, see `actions.OVERRIDE_AND_EMPTY`.
-    *scenarios_of("once_function", WITH_ISOLATED[:-1], begin=RegisteringModel),
-    *scenarios_of("once_above_classmethod", WITH_ISOLATED[:-1], begin=RegisteringModel),
+    *scenarios_of("once_function", WITH_ISOLATED[:-1]),
+    *scenarios_of("once_above_classmethod", WITH_ISOLATED[:2]),
+    *[scenario for surface in ISOLATED for scenario in scenarios_of(surface, TOUCH_BESIDE_ISOLATED)],
+    *scenarios_of("property_of_subclass", ISOLATED_ONCE),
+    *scenarios_of("args_function", ISOLATED_ONCE),
+    *scenarios_of("reified_global", ISOLATED_ONCE + TOUCH_BESIDE_ISOLATED, OF_GLOBAL),
+    *scenarios_of("proxy", [(("touch", "isolated"), ("touch",))]),
+    *scenarios_of("once_function", ISOLATED_TWICE, cell="OnceLock", begin=WaitingModel),
+    *scenarios_of("once_function", ISOLATED_ONCE, cell="ThreadOnceCell", begin=SeenByFirstModel, is_shared=False),
+    *scenarios_of("once_function", ISOLATED_ONCE, cell="LoopOnceCell", begin=PerThreadModel, is_shared=False),
+    *[
+        scenario
+        for surface in ("once_function", "once_above_classmethod")
+        for scenario in [
+            *scenarios_of(surface, TOUCH_BESIDE_ISOLATED, cell="ProcessOnceCell"),
+            *scenarios_of(surface, ISOLATED_ONCE, cell="OnceLock", begin=WaitingModel),
+        ]
+    ],
     *scenarios_of("once_function", ordered(OF_VIEW, ("set", "take"))),
     *scenarios_of("once_method", ordered(OF_VIEW, ("set", "take"))),
     *scenarios_of("args_function", ordered(["touch", "fail", "take"])),
@@ -175,7 +212,9 @@ def test_another_thread_may_act_between_any_two_bytecodes(
     reification = importlib.import_module("gilonce._surfaces.reification")
     three = {name: sys.modules[name] for name in ("sys", "types", "threading")}
     monkeypatch.setattr(
-        reification, "sys", SimpleNamespace(modules=three, getrefcount=getattr(sys, "getrefcount", None))
+        reification,
+        "sys",
+        SimpleNamespace(modules=three, maxsize=sys.maxsize, getrefcount=getattr(sys, "getrefcount", None)),
     )
     for worker in range(2):
         Run(scenario, gilonce).work(worker)  # does what happens once in a process

@@ -40,6 +40,7 @@ if importlib.util.find_spec("frontrun") is None:
 from support.interleaving import actions, broken_cells
 from support.interleaving.actions import (
     ACTIONS,
+    ISOLATED_ONCE,
     OF_ATTRIBUTE,
     OF_CELL,
     OF_GLOBAL,
@@ -65,7 +66,7 @@ from support.interleaving.broken_cells import (
 )
 from support.interleaving.explorer import Exploration, explore
 from support.interleaving.partial_order import Order
-from support.interleaving.scenario import PerThreadModel, RegisteringModel, Run, Scenario, combine, model_outcomes
+from support.interleaving.scenario import PerThreadModel, Run, Scenario, combine, model_outcomes
 
 FILES = (
     os.path.dirname(importlib.util.find_spec("gilonce").origin),
@@ -126,7 +127,12 @@ SCENARIOS = [
     *scenarios_of("cell", combine(["touch", "fail", "set", "take"], 3)),
     *scenarios_of("cell", [(("touch", "take"), ("touch", "get")), (("set", "take", "set"), ("touch",))]),
     *scenarios_of("once_function", combine(["touch", "fail", "set", "take"], 2) + TOUCH_THRICE),
-    *scenarios_of("once_function", WITH_ISOLATED, begin=RegisteringModel, **WITH_GIL),
+    *scenarios_of("once_function", WITH_ISOLATED, **WITH_GIL),
+    *scenarios_of("once_staticmethod", ISOLATED_ONCE, **WITH_GIL),
+    *scenarios_of("once_above_classmethod", ISOLATED_ONCE, **WITH_GIL),
+    *scenarios_of("property_of_class", ISOLATED_ONCE, **WITH_GIL),
+    *scenarios_of("static_property", ISOLATED_ONCE, **WITH_GIL),
+    *scenarios_of("once_function", ISOLATED_ONCE, cell="ProcessOnceCell", **WITH_GIL),
     *scenarios_of("once_method", combine(OF_VIEW, 2)),
     *scenarios_of("once_method", TOUCH_THRICE, **WITH_GIL),
     *scenarios_of("args_key_with_eq", combine(["touch", "take"], 2), **WITH_GIL),
@@ -150,6 +156,10 @@ SCENARIOS = [
 LONG = [
     *scenarios_of("once_method", combine(OF_VIEW, 2), cell="ProcessOnceCell"),
     *scenarios_of("once_above_classmethod", combine(OF_VIEW, 2), cell="ProcessOnceCell"),
+    *scenarios_of("once_above_classmethod", WITH_ISOLATED[1:2], **WITH_GIL),
+    *scenarios_of(
+        "once_function", ISOLATED_ONCE, cell="ThreadOnceCell", begin=PerThreadModel, is_shared=False, **WITH_GIL
+    ),
     *scenarios_of("once_above_classmethod", TOUCH_THRICE, **WITH_GIL),
     *scenarios_of("args_key_with_eq", combine(["touch", "take"], 2)),
     *scenarios_of("args_function", [(("touch", "take_all"), ("take_all",))], **WITH_GIL),

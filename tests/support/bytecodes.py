@@ -37,12 +37,18 @@ class AtBytecode:
             return None
         if EVENT == "opcode":
             frame.f_trace_opcodes = True
+        return self._trace_frame
+
+    def _trace_frame(self, frame: FrameType, event: str, argument: object) -> Any:
         if event == EVENT:
             self.seen += 1
             if self.seen == self._position:
                 sys.settrace(None)
                 self._act()
-        return self._trace
+        elif event == "line":
+            # Python 3.13 forgets what was asked for when the frame began, if its code was never traced before.
+            frame.f_trace_opcodes = True
+        return self._trace_frame
 
     def run(self, action: Callable[[], Any]) -> Any:
         # Python 3.12 sends opcode events only if a frame has asked for them before tracing begins.

@@ -477,7 +477,7 @@ def static_property(gilonce: Any, initializer: Initializer, discard: Any) -> Acc
         def attribute() -> Any:
             return initializer()
 
-    return Access(lambda: Owner.attribute)
+    return Access(lambda: Owner.attribute, look=lambda: inspect.getattr_static(Owner, "attribute")._cell.get())
 
 
 @surface

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import pytest
+from support import WATCHDOG, run_threads
 
 
 class Same:
@@ -207,6 +209,35 @@ def test_a_cell_that_comes_back_can_be_overridden(
     with cell.override("fake"):
         assert get("empty") == "fake"
     assert not get.cell("empty").is_set()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("is_first", [True, False], ids=["it is first", "it is second"])
+def test_a_lock_that_comes_back_lets_one_thread_initialize(
+    gilonce: ModuleType, shape: Callable[..., Any], key: Any, is_first: bool
+) -> None:
+    """It and the cell that a call has made meanwhile are one lock."""
+    get = shape(gilonce, cell=gilonce.OnceLock)
+    returned = bring_back(lambda: get.cell(key))
+    first, second = (returned, get.cell(key)) if is_first else (get.cell(key), returned)
+    started, may_end = threading.Event(), threading.Event()
+    ran: list[str] = []
+
+    def initialize_slowly() -> list[str]:
+        ran.append("first")
+        started.set()
+        assert may_end.wait(WATCHDOG)
+        return ["value"]
+
+    def use_second() -> Any:
+        assert started.wait(WATCHDOG)
+        # Without a lock, the initializer below ends this wait.
+        threading.Timer(0.1, may_end.set).start()
+        return second.get_or_init(lambda: ran.append("second") or may_end.set())
+
+    got = run_threads(lambda: first.get_or_init(initialize_slowly), use_second)
+    assert ran == ["first"]
+    assert got[0] is got[1] is get(key)
 
 
 def test_a_cell_may_come_back_after_its_function_is_gone(gilonce: ModuleType, options: dict[str, Any]) -> None:

@@ -193,9 +193,15 @@ PLACES = [
     Mutant(
         "None in a class is taken for empty",
         "_native/once.c",
-        "if (dict_load(values, self->key, &value) == 0) {",
-        "if (dict_load(values, self->key, &value) == 0 || value == Py_None) {",
+        "if (dict_load(values, self->key, &value) == 0) {\n        PyObject *covered",
+        "if (dict_load(values, self->key, &value) == 0 || value == Py_None) {\n        PyObject *covered",
         (NONE.format("once_below_classmethod"),),
+        also=(
+            (
+                "else if (dict_load(values, self->key, &value) == 0) {",
+                "else if (dict_load(values, self->key, &value) == 0 || value == Py_None) {",
+            ),
+        ),
     ),
     Mutant(
         "a lock is held while the initializer runs",

@@ -14,6 +14,19 @@ AS_BEFORE = TESTING + "everything_starts_empty_and_is_as_before_afterwards[{}]"
 EVERY_KEY = TESTING + "every_key_starts_empty_and_is_as_before_afterwards[{}-{{}}]"
 MADE_FOR_KEYS = TESTING + "what_was_made_for_keys_is_discarded_the_last_made_first[{}]"
 
+BESIDE = BETWEEN.replace("-{}]", "-{}: touch | touch, isolated, touch]")
+AFTER_END = TESTING + "a_value_that_a_thread_publishes_after_the_end_is_its_value[{{}}-{}]"
+COMES_BACK = (
+    "surfaces/test_once_per_args_equality.py::test_a_lock_that_comes_back_lets_one_thread_initialize"
+    "[{}-plain key-it is second-function_of_one]"
+)
+REGISTERS_LATE = (
+    "            is_registered = self._made >= 0\n"
+    "            self._made = next_number()\n"
+    "            if not is_registered:\n"
+    "                register(self)\n"
+)
+
 PYTHON = [
     Mutant(
         "an override does not empty a cell again",
@@ -132,6 +145,62 @@ PYTHON = [
         "            pass\n",
         (OVERRIDE + ".py::test_an_override_of_a_cell_per_process_does_not_hold_in_a_child[{}]",),
         needs=FORK,
+    ),
+    Mutant(
+        "a cell registers after its first value is published",
+        "_cells/racing.py",
+        "        if self._made < 0:\n",
+        "        if False:\n",
+        (BESIDE.format("once_function"),),
+        also=(("            self._made = next_number()\n", REGISTERS_LATE),),
+    ),
+    Mutant(
+        "a class notes a definition after its value is published",
+        "_storage/bound.py",
+        "        self.register()\n",
+        "        return\n",
+        (BESIDE.format("property_of_class"), BESIDE.format("once_above_classmethod")),
+    ),
+    Mutant(
+        "a lazy global registers after its value is published",
+        "_surfaces/proxy.py",
+        "        register_proxy(self)\n        value = ask(self)\n",
+        "        value = ask(self)\n",
+        (BESIDE.format("proxy"),),
+        also=(
+            (
+                "        note_names(self, names, value)\n",
+                "        note_names(self, names, value)\n        register_proxy(self)\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a lazy global does not register when it is set",
+        "_surfaces/global_cell.py",
+        "        register_proxy(self._proxy)\n        self._cell.set(value)\n",
+        "        self._cell.set(value)\n",
+        (TESTING + "a_global_that_was_set_before_it_was_touched_is_as_before[{}]",),
+    ),
+    Mutant(
+        "a value of a thread is lost when an isolation ends meanwhile",
+        "_cells/split.py",
+        "        if published[1] and self._gone:\n",
+        "        if False:\n",
+        (AFTER_END.format("get_or_init-ThreadOnceCell"), AFTER_END.format("aget_or_init-LoopOnceCell")),
+    ),
+    Mutant(
+        "an isolation does not say that its values are gone",
+        "_cells/split.py",
+        "            cells.gone.append(True)\n",
+        "            pass\n",
+        (AFTER_END.format("get_or_init-ThreadOnceCell"),),
+    ),
+    Mutant(
+        "a lock that comes back is a lock of its own",
+        "_storage/keyed_cell_option.py",
+        "        node = self._current()\n",
+        "        node = self\n",
+        (COMES_BACK,),
     ),
     Mutant(
         "isolated discards the first made first",
@@ -296,5 +365,26 @@ C = [
         "enum { PATIENCE = 100 };",
         "enum { PATIENCE = 1 };",
         (OVERRIDE + "_interrupts.py::test_an_interrupt_leaves_no_override_behind[{}-full-own]",),
+    ),
+    Mutant(
+        "in C a class notes a definition after its value is published",
+        "_native/once.c",
+        '(covered = call_method(values, "cover", self->definition)) == NULL',
+        "(covered = Py_NewRef(Py_None)) == NULL",
+        (BESIDE.format("once_above_classmethod"),),
+    ),
+    Mutant(
+        "in C a lock that comes back is a lock of its own",
+        "_native/table.c",
+        "    if (self->cell.storage != IN_TABLE) {\n        return Py_NewRef(self);",
+        "    if (1) {\n        return Py_NewRef(self);",
+        (COMES_BACK,),
+    ),
+    Mutant(
+        "a proxy shows the one inside it while it forgets its object",
+        "_surfaces/proxy.py",
+        "    change_class(\n        proxy,\n        _forgetful_with_all",
+        "    _store_object(proxy, inner)\n    change_class(\n        proxy,\n        _forgetful_with_all",
+        (BETWEEN.format("proxy: touch, isolated | touch"),),
     ),
 ]

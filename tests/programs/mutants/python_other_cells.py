@@ -198,9 +198,9 @@ CHOICE = [
     ),
     Mutant(
         "the cell of a thread has no name",
-        "_cells/per_thread.py",
-        "NamedCell(self._function, self._discard)",
-        "NamedCell(None, self._discard)",
+        "_cells/split.py",
+        "super().__init__(split._function, split._discard)",
+        "super().__init__(None, split._discard)",
         ("surfaces/test_once_cell.py::test_the_cell_of_a_function_is_named_in_its_errors[{}-ThreadOnceCell]",),
     ),
     Mutant(
@@ -240,17 +240,16 @@ PER_THREAD = [
     Mutant(
         "the value of a thread outlives it",
         "_cells/per_thread.py",
-        "        here: dict[str, GILOnceCell] = self._cells.__dict__\n",
-        "        here: dict[str, GILOnceCell] = self._cells.__dict__\n"
-        "        here.setdefault('kept', _KEPT).append(here)\n",
+        "        here: dict[str, GILOnceCell] = cells.__dict__\n",
+        "        here: dict[str, GILOnceCell] = cells.__dict__\n        here.setdefault('kept', _KEPT).append(here)\n",
         (THREAD + "a_value_is_freed_when_its_thread_ends[{}-cell]",),
         also=(("class _Cells(", "_KEPT: list[Any] = []\n\n\nclass _Cells("),),
     ),
     Mutant(
         "a loser within a thread is not discarded",
-        "_cells/per_thread.py",
-        "NamedCell(self._function, self._discard))",
-        "NamedCell(self._function, None))",
+        "_cells/split.py",
+        "super().__init__(split._function, split._discard)",
+        "super().__init__(split._function, None)",
         (THREAD + "tasks_of_one_thread_share_a_value[{}]",),
     ),
     Mutant(
@@ -331,7 +330,7 @@ PER_LOOP = [
     ),
     Mutant(
         "an override holds in event loops that are known",
-        "_cells/per_loop.py",
+        "_cells/split.py",
         "        if cells.value is not EMPTY:\n",
         "        if cells.value is EMPTY is not EMPTY:\n",
         (LOOP + "an_override_holds_in_every_event_loop[{}]",),

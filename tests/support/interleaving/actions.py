@@ -5,6 +5,7 @@ The actions, and the surfaces of `support/surfaces.py` on which they act, run by
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import functools
 import sys
@@ -111,7 +112,25 @@ def _look_under_override(access: Access, value: Value) -> Any:
 
 def _look_in_isolation(access: Access) -> Any:
     with sys.modules["gilonce.testing"].isolated():
-        return access.cell().get()
+        return access.look()
+
+
+class _Loop:
+    """Stands for an event loop."""
+
+
+def _in_loop(act: Callable[[Access, Value], Any]) -> Callable[[Access, Value], Any]:
+    """Let `act` run in an event loop, of which each thread has its own."""
+
+    def act_in_loop(access: Access, value: Value) -> Any:
+        loops = vars(access).setdefault("loops", {})
+        asyncio._set_running_loop(loops.setdefault(value.label.partition(".")[0], _Loop()))
+        try:
+            return act(access, value)
+        finally:
+            asyncio._set_running_loop(None)
+
+    return act_in_loop
 
 
 def _in_coroutine(make: Any) -> Any:
@@ -149,7 +168,7 @@ def scenarios_of(
             f"{name}: {' | '.join(map(', '.join, chosen))}",
             build,
             chosen,
-            ACTIONS,
+            {name: _in_loop(act) for name, act in ACTIONS.items()} if cell == "LoopOnceCell" else ACTIONS,
             model or {},
             options,
             begin,
@@ -165,14 +184,24 @@ OF_ATTRIBUTE = ["touch", "fail", "write", "delete"]
 TOUCH_TWICE: Any = [(("touch",),) * 2]
 TOUCH_THRICE: Any = [(("touch",),) * 3]
 OF_OVERRIDE = {"touch": Model.touch_override}
-OF_GLOBAL = {"touch": Model.touch_global, "fail": Model.fail_global, "write": Model.write_global}
+OF_GLOBAL = {
+    "touch": Model.touch_global,
+    "fail": Model.fail_global,
+    "write": Model.write_global,
+    "isolated": Model.isolated_global,
+}
 #: One thread overrides. The others do not empty the place: see `GILOnceCell._replace`.
 WITH_OVERRIDE: Any = [(("override",), (action,)) for action in ["touch", "fail", "get", "set"]]
 #: One thread isolates the value of another, or its own.
 WITH_ISOLATED: Any = [
     *((("isolated",), (action,)) for action in ["touch", "set"]),
-    *((("touch", "isolated"), (action,)) for action in ["touch", "take"]),
+    *((("touch", "isolated", "touch"), (action,)) for action in ["touch", "take"]),
 ]
+ISOLATED_ONCE = WITH_ISOLATED[:1]
+#: An isolation between any two steps of the first touch.
+TOUCH_BESIDE_ISOLATED: Any = [(("touch",), ("touch", "isolated", "touch"))]
+#: The same where the thread that isolates makes no value: it might make another thread wait.
+ISOLATED_TWICE: Any = [(("isolated", "isolated"), (action,)) for action in ["touch", "set"]]
 #: Exact only where a check and the write after it are one step.
 OVERRIDE_AND_EMPTY: Any = [(("override",), ("take",))]
 #: The slot has no `setdefault`, a module no compare-and-swap. To write there while another thread publishes is safe

@@ -172,10 +172,16 @@ class Model:
         self.base: str | None = None
         #: What a lazy global's name is bound to, once it is not the proxy.
         self.name: str | None = None
+        #: What gilonce has bound it to; None is the proxy.
+        self.bound: str | None = "nothing"
         self.discarded: list[str] = []
         #: The overrides, each with what it found.
         self.layers: list[list[str | None]] = []
         self.got: str = ""
+
+    def left(self) -> str:
+        """Return what is left at the end."""
+        return str(self.name or self.value)
 
     def publish(self, value: str) -> str:
         if self.value is None:
@@ -221,8 +227,40 @@ class Model:
         yield from self.touch(label)
         value = self.got
         yield
+        is_replaced = self.name is None
         self.name = self.name or value
+        yield
+        if is_replaced:
+            self.bound = value
+        yield
+        if self.value != value:
+            yield from self._follow()
         self.got = value
+
+    def _follow(self) -> Iterator[None]:
+        """Bind the name to what the cell holds, unless it has been bound to something else."""
+        while True:
+            yield
+            value = self.value
+            if self.name == self.bound:
+                self.name = self.bound = value
+            yield
+            if self.value == value:
+                return
+
+    def isolated_global(self, _: str) -> Iterator[None]:
+        """Hide the value and then the name, look at the name, and restore both."""
+        yield
+        found, self.value = self.value, None
+        yield from self._follow()
+        yield
+        seen = str(self.name)
+        yield
+        if self.value is not None:
+            self.discarded.append(self.value)
+        self.value = found
+        yield from self._follow()
+        self.got = seen
 
     def fail_global(self, _: str) -> Iterator[None]:
         yield
@@ -291,6 +329,18 @@ class Model:
             self.discarded.append(str(replaced))
         self.got = seen
 
+    def isolated(self, _: str) -> Iterator[None]:
+        """Hide the value, look, and restore it. Discard what was made meanwhile."""
+        yield
+        found, self.value = self.value, None
+        yield
+        seen = str(self.value)
+        yield
+        if self.value is not None:
+            self.discarded.append(self.value)
+        self.value = found
+        self.got = seen
+
     def write(self, label: str) -> Iterator[None]:
         yield
         self.value = label
@@ -309,83 +359,78 @@ class Model:
         self.value = None
 
 
-class RegisteringModel(Model):
-    """A value whose cell registers with its first value, one step later. An isolation covers what is registered."""
+class PerThreadModel(Model):
+    """A value per thread, so that threads do not meet, except that an isolation hides the values of all.
+
+    The values are in a container, of which an isolation makes another. A thread looks for the container first. If that
+    is gone when the thread publishes, the value goes to the one that is there then.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.is_registered = False
+        self.containers: list[dict[str, str]] = [{}]
+        self.current = 0
+        self.gone: list[int] = []
+
+    def _publish_in(self, container: int, label: str) -> str:
+        values = self.containers[self.current if container in self.gone else container]
+        return values.setdefault(label.partition(".")[0], label)
 
     def touch(self, label: str) -> Iterator[None]:
         yield
-        got = self.value
+        container = self.current
+        yield
+        got = self.containers[container].get(label.partition(".")[0])
         if got is None:
             yield
-            is_first = self.value is None
-            got = self.publish(label)
-            if is_first and not self.is_registered:
-                yield
-                self.is_registered = True
+            got = self._publish_in(container, label)
+            if got != label:
+                self.discarded.append(label)
         self.got = got
-
-    def set(self, label: str) -> Iterator[None]:
-        yield from super().set(label)
-        got = self.got
-        if got == "None" and not self.is_registered:
-            yield
-            self.is_registered = True
-        self.got = got
-
-    def isolated(self, _: str) -> Iterator[None]:
-        """Hide the value, look, and restore it. Discard what was made meanwhile."""
-        yield
-        is_covered, found = self.is_registered, None
-        if is_covered:
-            yield
-            found, self.value = self.value, None
-        yield
-        seen = str(self.value)
-        yield
-        if is_covered or self.is_registered:
-            if not is_covered:
-                yield
-            if self.value is not None:
-                self.discarded.append(self.value)
-            self.value = found
-        self.got = seen
-
-
-class PerThreadModel(Model):
-    """A value per thread, so that threads do not meet."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.values: dict[str, str] = {}
-
-    def _alone(self, action: str, label: str) -> Iterator[None]:
-        yield
-        thread = label.partition(".")[0]
-        self.value = self.values.pop(thread, None)
-        for _ in getattr(Model, action)(self, label):
-            pass
-        if self.value is not None:
-            self.values[thread] = self.value
-        self.value = None
-
-    def touch(self, label: str) -> Iterator[None]:
-        return self._alone("touch", label)
 
     def fail(self, label: str) -> Iterator[None]:
-        return self._alone("fail", label)
+        yield from self.get(label)
+        self.got = "InitializerError" if self.got == "None" else self.got
 
     def get(self, label: str) -> Iterator[None]:
-        return self._alone("get", label)
+        yield
+        container = self.current
+        yield
+        self.got = str(self.containers[container].get(label.partition(".")[0]))
 
     def set(self, label: str) -> Iterator[None]:
-        return self._alone("set", label)
+        yield
+        container = self.current
+        yield
+        self.got = "None" if self._publish_in(container, label) == label else "AlreadySetError"
 
     def take(self, label: str) -> Iterator[None]:
-        return self._alone("take", label)
+        yield
+        container = self.current
+        yield
+        self.got = str(self.containers[container].pop(label.partition(".")[0], None))
+
+    def isolated(self, label: str) -> Iterator[None]:
+        yield
+        found, inside = self.current, len(self.containers)
+        self.containers.append({})
+        self.current = inside
+        yield from self.get(label)
+        got = self.got
+        yield
+        self.current = found
+        self.gone.append(inside)
+        yield
+        self.discarded += self.containers[inside].values()
+        self.containers[inside].clear()
+        self.got = got
+
+
+class SeenByFirstModel(PerThreadModel):
+    """The same, where the first thread looks at the end. Otherwise a thread looks that has no value."""
+
+    def left(self) -> str:
+        return str(self.containers[self.current].get("0"))
 
 
 #: What `import_attr` imports: an object that all share, as its `repr`.
@@ -422,8 +467,7 @@ def model_outcomes(scenario: Scenario) -> set[Outcome]:
         assert can_go_on or not threads, f"the model is stuck after {schedule}"
         schedules += [(*schedule, thread) for thread in can_go_on]
         if not threads:
-            left = str(model.name or model.value)
-            outcomes.add(Outcome(tuple(map(tuple, results)), left, tuple(sorted(model.discarded))))
+            outcomes.add(Outcome(tuple(map(tuple, results)), model.left(), tuple(sorted(model.discarded))))
     return outcomes
 
 

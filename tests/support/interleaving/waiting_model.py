@@ -34,7 +34,7 @@ class WaitingModel(Model):
             attempt = self.running.setdefault(cell, [thread])
             if attempt == [thread] and cell not in self._entered_by(thread):
                 return (yield from self._initialize(thread, cell, make))
-            yield from self._wait(thread, attempt)
+            yield from self._wait(thread, attempt, cell)
             yield None
             if cell in self.values:
                 return self.values[cell]
@@ -62,7 +62,7 @@ class WaitingModel(Model):
                 failure = error
             else:
                 yield None
-                self._publish(cell, value)
+                value = self._publish(cell, value)
         yield None
         self._entered_by(thread).remove(cell)
         self.running.pop(cell).clear()
@@ -70,13 +70,14 @@ class WaitingModel(Model):
             raise failure
         return value
 
-    def _publish(self, cell: str, value: str) -> None:
-        assert cell not in self.values, "who comes in turns finds it empty"
-        self.values[cell] = value
+    def _publish(self, cell: str, value: str) -> str:
+        # Callers come in turns. So the cell is full only if an isolation has put its value back.
+        published = self.values.setdefault(cell, value)
         if cell == "first":
-            self.value = value
+            self.value = published
+        return published
 
-    def _wait(self, thread: str, attempt: list[str]) -> Generator[Step, None, None]:
+    def _wait(self, thread: str, attempt: list[str], cell: str) -> Generator[Step, None, None]:
         yield None
         if not attempt:
             return
@@ -85,7 +86,7 @@ class WaitingModel(Model):
         if self._is_in_cycle(thread):
             del self.waits[thread]
             raise DeadlockError
-        yield lambda: not attempt
+        yield lambda: not attempt or cell in self.values
         del self.waits[thread]
 
     def _is_in_cycle(self, thread: str) -> bool:
@@ -117,6 +118,19 @@ class WaitingModel(Model):
     def take(self, label: str) -> Iterator[Any]:
         yield from super().take(label)
         self.values.pop("first", None)
+
+    def isolated(self, _: str) -> Iterator[Any]:
+        yield None
+        found = self.values.pop("first", None)
+        self.value = None
+        yield None
+        seen = str(self.value)
+        yield None
+        self.values.pop("first", None)
+        if found is not None:
+            self.values["first"] = found
+        self.value = found
+        self.got = seen
 
     def _across(self, label: str, outer: str, inner: str) -> Iterator[Any]:
         thread = label.partition(".")[0]
