@@ -567,7 +567,13 @@ def call_methods_with_keys(shared: Shared) -> None:
 
 
 @through(
-    "table_methods.cell_of", "keyed_cell_slots.Py_tp_init", "keyed_cell_slots.Py_tp_dealloc", "view_members._owner"
+    "table_methods.cell_of",
+    "keyed_cell_slots.Py_tp_init",
+    "keyed_cell_slots.Py_tp_dealloc",
+    "keyed_cell_methods.is_same_place",
+    "keyed_cell_methods.assign",
+    "keyed_cell_methods._current",
+    "view_members._owner",
 )
 def cells_of_keys(shared: Shared) -> None:
     for cell in shared.keyed.cell("key"), shared.keyed.cell(Key()), shared.owners[0].keyed.cell("key"):
@@ -576,7 +582,10 @@ def cells_of_keys(shared: Shared) -> None:
         seen(cell.take())
         with suppress(gilonce.AlreadySetError):
             cell.set(Value())
-    assert shared.keyed.cell("held") is shared.keyed_cell
+    assert shared.keyed.cell("held") is shared.keyed_cell is shared.keyed_cell._current()
+    assert shared.keyed_cell.is_same_place(shared.keyed_cell)
+    with suppress(TypeError):
+        shared.keyed_cell.assign(Value())  # it has no place outside its table
     for view in shared.views:
         assert view._owner is not None
 

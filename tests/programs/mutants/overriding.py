@@ -169,16 +169,16 @@ PYTHON = [
         (BESIDE.format("proxy"),),
         also=(
             (
-                "        note_names(self, names, value)\n",
-                "        note_names(self, names, value)\n        register_proxy(self)\n",
+                "        note_touch(self, value)\n",
+                "        note_touch(self, value)\n        register_proxy(self)\n",
             ),
         ),
     ),
     Mutant(
         "a lazy global does not register when it is set",
         "_surfaces/global_cell.py",
-        "        register_proxy(self._proxy)\n        self._cell.set(value)\n",
-        "        self._cell.set(value)\n",
+        "        register_proxy(self._proxy)\n        cell = self._cell\n",
+        "        cell = self._cell\n",
         (TESTING + "a_global_that_was_set_before_it_was_touched_is_as_before[{}]",),
     ),
     Mutant(
