@@ -27,10 +27,14 @@ def run_an_example() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the collector what pytest has made so far, for many tests run it to the end."""
+    """Let hypothesis ask the collector who refers to its and trio's random numbers, before these are frozen."""
     if "hypothesis" in sys.modules or "trio" in sys.modules:
-        # Its first example asks the collector who refers to its and trio's random numbers. What is frozen is not seen.
         run_an_example()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def spare_the_collector() -> None:
+    """Freeze what pytest has made so far, because its reports are many and hundreds of tests run the collector."""
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()

@@ -77,6 +77,7 @@ def run_pytest(gilonce: ModuleType, folder: Path, *options: str) -> subprocess.C
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("option", "shared"), [("off", True), ("module", True), ("function", False)])
 def test_tests_are_isolated_as_the_ini_file_says(
     gilonce: ModuleType, tmp_path: Path, option: str, shared: bool
@@ -102,6 +103,7 @@ def test_it_refuses_another_word_within_a_run(gilonce: ModuleType, pytester: pyt
     done.stderr.fnmatch_lines(["*gilonce_isolate is off, function or module, not 'session'*"])
 
 
+@pytest.mark.slow
 def test_each_module_begins_anew(gilonce: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("import gilonce\nget = gilonce.once(object)\nget()\n")
     test = "import app\ndef test_it(): assert not app.get.cell.is_set(); app.get()\n"
@@ -117,6 +119,7 @@ def test_another_word_is_refused(gilonce: ModuleType, tmp_path: Path) -> None:
     assert "gilonce_isolate is off, function or module, not 'session'" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_pytest_can_be_started_twice_in_one_process(gilonce: ModuleType, tmp_path: Path) -> None:
     """Nothing of the first run is left for the second; a file that cannot be imported is reported as ever."""
     (tmp_path / "test_it.py").write_text(f"{TESTS}\nSHARED = False\n")

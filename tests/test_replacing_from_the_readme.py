@@ -246,6 +246,7 @@ def test_an_attribute_is_replaced() -> None:
     assert shop.prices == {"tea": 2.5}
 
 
+@pytest.mark.slow
 def test_all_of_it_on_both_implementations(gilonce: ModuleType) -> None:
     options = ["-q", "-p", "no:cacheprovider", "-k", "not both_implementations"]
     printed = run_python(gilonce, "-m", "pytest", *options, __file__)

@@ -696,8 +696,8 @@ def raise_interrupt() -> None:
     "name",
     [
         "function",
-        "class method",
-        "per thread",
+        pytest.param("class method", marks=pytest.mark.slow),
+        pytest.param("per thread", marks=pytest.mark.slow),
         pytest.param("key", marks=pytest.mark.slow),
         pytest.param("key of a class", marks=pytest.mark.slow),
         pytest.param("key per thread", marks=pytest.mark.slow),

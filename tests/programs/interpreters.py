@@ -61,7 +61,8 @@ processor = platform.machine()
 if processor == "x86_64":
     # What Linux says is the processor of the machine, which also runs programs for the 32-bit one.
     processor = "x86-64" if bits == 64 else "32-bit x86"
-print(json.dumps([implementation, list(sys.version_info[:2]), gil, debug, bits, full, processor]))
+compiler_options = sysconfig.get_config_var("CFLAGS") or ""
+print(json.dumps([implementation, list(sys.version_info[:2]), gil, debug, bits, full, processor, compiler_options]))
 """
 
 #: Checks the package in an environment, and prints its implementations.
@@ -128,6 +129,8 @@ class Interpreter:
     root: Path | None
     full: str
     processor: str
+    #: What it was compiled with itself.
+    compiler_options: str
 
     def inside(self, path: Path) -> str:
         """Return a path as the interpreter sees it."""
@@ -166,9 +169,9 @@ def find(wanted: Wanted, options: argparse.Namespace) -> Interpreter | str:
         if probe.returncode:
             reasons.append(f"{path} does not run: {(probe.stderr.strip() or 'no reason given').splitlines()[-1]}")
             continue
-        *says, full, processor = json.loads(probe.stdout)
+        *says, full, processor, compiler_options = json.loads(probe.stdout)
         if wanted.is_it(*says):
-            return Interpreter(wanted, path, root, full, processor)
+            return Interpreter(wanted, path, root, full, processor, compiler_options)
         reasons.append(f"{path} is {full} for {processor}")
     return "; ".join(reasons) or f"none of pyenv's, and no {wanted.command}"
 
@@ -325,7 +328,9 @@ class Environment:
         wheels = self.folder / "wheels"
         build = [*pip, "wheel", "-v", "--no-deps", "-w", inside(wheels), inside(self.source)]
         linker_options = self.compiler_options if self.options.sanitize else ""
-        self.must(*build, CFLAGS=self.compiler_options, LDFLAGS=linker_options)
+        # setuptools would compile with CFLAGS alone: without optimizations, and with assertions that no user has.
+        options = f"{self.interpreter.compiler_options} {self.compiler_options}"
+        self.must(*build, CFLAGS=options, LDFLAGS=linker_options)
         (wheel,) = wheels.glob("gilonce-*.whl")
         self.must(
             *pip,

@@ -182,6 +182,13 @@ def test_attributes_of_a_class_method_reach_a_decorator_above(gilonce: ModuleTyp
     assert Owner.it() == "Owner"
 
 
+@pytest.mark.parametrize("kind", [classmethod, staticmethod])
+def test_a_class_or_static_method_below_has_one_func(gilonce: ModuleType, kind: type) -> None:
+    """doctest remembers by its `id` what it has seen, so a new object each time could look like another method's."""
+    once = gilonce.once(kind(lambda *_: None))
+    assert once.__func__ is once.__func__
+
+
 def test_a_function_without_attributes_is_given_no_dict(gilonce: ModuleType) -> None:
     """`vars()` is empty, for a class too, whose namespace is not what is set on a function."""
     assert vars(gilonce.once(lambda: None)) == {}

@@ -603,7 +603,7 @@ PROPERTY = [
         "_surfaces/disguise.py",
         "            definition.func = FunctionUnder(once)\n        return definition.func\n",
         "            pass\n        return FunctionUnder(once)\n",
-        ("ecosystem/test_loaders.py::test_no_class_is_computed_by_what_looks_at_it[{}]",),
+        ("surfaces/test_once_looks.py::test_a_class_or_static_method_below_has_one_func[{}-staticmethod]",),
     ),
     Mutant(
         "autodoc computes a property of a class",

@@ -190,7 +190,6 @@ def make_mutant(folder: Path, implementation: str, mutant: Mutant) -> Path:
         rewrite(copy, file, Mutant("the patience of the tests", file, old, new, ()).apply)
     if implementation == "native":
         compile_core(copy)
-    check_import(copy, implementation)
     return copy
 
 
@@ -226,16 +225,17 @@ def verdict(folder: Path, implementation: str, mutant: Mutant) -> tuple[str, str
     raise BrokenError(f"pytest, with exit status {status}, says nothing about it:\n{output}")
 
 
-def judge(folder: Path, implementation: str, mutant: Mutant) -> str:
-    """Run a mutant, print a line about it, and return the verdict."""
+def judge(folder: Path, implementation: str, mutant: Mutant) -> tuple[str, str]:
+    """Run a mutant, print a line about it, and return the verdict and the line."""
     begin = time.perf_counter()
     try:
         word, remark = verdict(folder, implementation, mutant)
     except BrokenError as error:
         word, remark = "ERROR", str(error)
     seconds = f"{time.perf_counter() - begin:5.1f} s"
-    print(f"{word:<17}{seconds}  {implementation}: {mutant.name}{remark and f' ({remark})'}", flush=True)
-    return word
+    line = f"{word:<17}{seconds}  {implementation}: {mutant.name}{remark and f' ({remark})'}"
+    print(line, flush=True)
+    return word, line
 
 
 def check_originals(folder: Path, chosen: list[tuple[str, Mutant]]) -> bool:
@@ -313,13 +313,16 @@ def main() -> int:
     for implementation, mutant in chosen:
         if (implementation, mutant) not in possible:
             print(f"not run here: needs {mutant.needs}  {implementation}: {mutant.name}")
-    killed = sum(word.startswith("killed") for word in verdicts)
+    alive = [line for word, line in verdicts if not word.startswith("killed")]
+    killed = len(possible) - len(alive)
     not_run = len(chosen) - len(possible)
     is_wanting = options.require and any(
         not CONDITIONS[mutant.needs] for _, mutant in chosen if mutant.needs not in ("", GIL, NO_GIL)
     )
-    print(f"\n{killed} killed of {len(possible)}" + (f", {not_run} not run here" if not_run else ""))
-    return 0 if killed == len(possible) and not is_wanting else 1
+    # Again, because hundreds of lines may stand between them and the end.
+    print("", *alive, sep="\n")
+    print(f"{killed} killed of {len(possible)}" + (f", {not_run} not run here" if not_run else ""))
+    return 1 if alive or is_wanting else 0
 
 
 if __name__ == "__main__":
