@@ -187,6 +187,7 @@ def test_every_file_in_the_folder_is_a_program(program: Path) -> None:
     assert '\nif __name__ == "__main__":\n    main()\n' in program.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_application_with_tests_passes_them(gilonce: ModuleType) -> None:
     """They override, isolate and reset its values, as the cook book says."""
     printed = run_python(gilonce, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLES / "testing"))

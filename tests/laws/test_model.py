@@ -177,8 +177,11 @@ CHANGING = [
     *("once method", "once async method", "once method through super()", "property", "property through super()"),
     *("once method in a slot", "once async method in a slot"),
     *("property in a slot", "async property", "async property in a slot"),
-    *("lock, once method", "lock, once method in a slot", "lock, property", "lock, property in a slot"),
-    *("own cell, once method", "own cell, once method in a slot", "own cell, property", "own cell, property in a slot"),
+    *[
+        pytest.param(f"{cell}, {place}", marks=pytest.mark.slow)
+        for cell in ("lock", "own cell")
+        for place in ("once method", "once method in a slot", "property", "property in a slot")
+    ],
 ]
 
 
