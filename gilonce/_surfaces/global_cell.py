@@ -11,6 +11,7 @@ nothing.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from types import ModuleType
 from typing import Any
 from weakref import ref
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from .._cells.override import Override
 
+# The callbacks of the weak references below are in C, because Ctrl-C in one that runs bytecode would be lost.
+
 #: By the `id` of a module: the module, and the proxies by the names that were replaced there.
 _kept: dict[int, tuple[ref[ModuleType], dict[str, Any]]] = {}
 
@@ -34,7 +37,7 @@ def _keep(proxy: Any, namespace: dict[str, Any], name: str) -> None:
     if type(module) is ModuleType and vars(module) is namespace:
         key = id(module)
         if key not in _kept:
-            _kept.setdefault(key, (ref(module, lambda _: _kept.pop(key, None) and None), {}))
+            _kept.setdefault(key, (ref(module, partial(_kept.pop, key)), {}))
         _kept[key][1][name] = proxy
 
 
@@ -89,7 +92,7 @@ def _names_of(proxy: Any) -> _Names:
     if names is None:
         key, mine = id(proxy), _Names()
         while names is None:
-            names = _all_names.setdefault(key, ref(mine, lambda _: _all_names.pop(key, None) and None))()
+            names = _all_names.setdefault(key, ref(mine, partial(_all_names.pop, key)))()
         proxy._self_names = names
     return names
 

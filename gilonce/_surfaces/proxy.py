@@ -18,6 +18,7 @@ Only this module, `proxy_methods` and `asking_proxy` import wrapt. The first `la
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from weakref import ref
 
 from wrapt import BaseObjectProxy
@@ -299,7 +300,7 @@ def class_for(
         return found[1]
     entries = {**entries_for(interface, is_native), "__new__": _constructor(interface, base), **(more or {})}
     proxy_class = _new_class(base, interface, name_of_class(interface), entries)
-    known[key] = ref(interface, lambda _: known.pop(key, None)), proxy_class, says_something(interface)
+    known[key] = ref(interface, partial(known.pop, key)), proxy_class, says_something(interface)
     return proxy_class  # type: ignore[no-any-return]
 
 

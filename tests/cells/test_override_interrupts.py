@@ -135,7 +135,7 @@ def test_an_interrupt_while_entering_enters_nothing(gilonce: ModuleType, monkeyp
 
 
 @pytest.mark.parametrize("name", ["own", "method", "in_slot", "of_class"])
-@pytest.mark.parametrize("value", ["empty", "full", "replaced inside"])
+@pytest.mark.parametrize("value", ["empty", "full", pytest.param("replaced inside", marks=pytest.mark.slow)])
 def test_an_interrupt_leaves_no_override_behind(gilonce: ModuleType, name: str, value: str) -> None:
     """At every bytecode of entering and leaving: the interrupt gets out, and the cell is as before.
 

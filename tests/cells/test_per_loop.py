@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 import test_laws
 from support import WATCHDOG, run_threads
+from support.cells import others_slow
 from support.surfaces import SURFACES, Access, With
 from support.trio_stand_in import Trio
 
@@ -464,7 +465,7 @@ def test_take_all_takes_the_values_of_the_running_event_loop(gilonce: ModuleType
         if name.startswith("test_") and set(inspect.signature(test).parameters) == {"gilonce", "surface"}
     ],
 )
-@pytest.mark.parametrize("surface_name", SURFACES_THAT_ASK)
+@pytest.mark.parametrize("surface_name", others_slow(SURFACES_THAT_ASK))
 def test_the_laws_hold(gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch, law: str, surface_name: str) -> None:
     """Within one event loop it obeys the laws of a `GILOnceCell`. Here all threads seem to run in the same one."""
     loop = Value()

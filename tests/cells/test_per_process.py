@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import test_laws
 from support import run_python
+from support.cells import others_slow
 from support.forks import needs_fork
 from support.surfaces import SURFACES, With
 
@@ -171,7 +172,7 @@ class PickledOwner:
         if name.startswith("test_") and set(inspect.signature(test).parameters) == {"gilonce", "surface"}
     ],
 )
-@pytest.mark.parametrize("surface", [name for name in SURFACES if "slot" not in name])
+@pytest.mark.parametrize("surface", others_slow([name for name in SURFACES if "slot" not in name]))
 def test_the_laws_hold(gilonce: ModuleType, law: str, surface: str) -> None:
     """Within one process it obeys the laws of a `GILOnceCell`. (It is not for slots.)"""
     getattr(test_laws, law)(With(gilonce, gilonce.ProcessOnceCell), SURFACES[surface])

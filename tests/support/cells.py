@@ -1,4 +1,4 @@
-"""What tests give to `cell=`: every class of cells that gilonce has, and a user's own class."""
+"""What tests give to `cell=`: every class of cells that gilonce has, and a user's own; and with which surfaces."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import functools
 import threading
 from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 Make = Callable[[], Any]
 
@@ -60,3 +62,14 @@ CELLS: dict[str, Callable[[Any], Make]] = {
 }
 #: The kinds of cells whose value, once set, is the value for everyone.
 FINAL = ["GILOnceCell", "OnceLock", "OnceLock with a timeout", "one's own"]
+
+#: One surface for each place that keeps the cells.
+ONE_OF_EACH = [
+    *("cell", "async_cell", "once_function", "once_method", "once_above_classmethod", "args_function", "args_method"),
+    *("property_in_dict", "property_of_class", "static_property", "proxy"),
+]
+
+
+def others_slow(surfaces: list[str]) -> list[Any]:
+    """Return names of surfaces as parameters. The tests with those that are not in `ONE_OF_EACH` are slow."""
+    return [name if name in ONE_OF_EACH else pytest.param(name, marks=pytest.mark.slow) for name in surfaces]

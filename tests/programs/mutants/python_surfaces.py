@@ -976,14 +976,14 @@ GLOBAL = [
     Mutant(
         "what is known of an interface outlives it",
         "_surfaces/proxy.py",
-        "ref(interface, lambda _: known.pop(key, None))",
+        "ref(interface, partial(known.pop, key))",
         "ref(interface)",
         ("surfaces/test_lazy_global_interfaces.py::test_an_interface_is_not_kept_alive[{}]",),
     ),
     Mutant(
         "an interface is kept alive",
         "_surfaces/proxy.py",
-        "known[key] = ref(interface, lambda _: known.pop(key, None)), ",
+        "known[key] = ref(interface, partial(known.pop, key)), ",
         "known[key] = (lambda: interface), ",
         ("surfaces/test_lazy_global_interfaces.py::test_an_interface_is_not_kept_alive[{}]",),
     ),
