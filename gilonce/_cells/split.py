@@ -203,7 +203,7 @@ class Part(NamedCell):
             split = self._split()
             # The value may be taken already. Then it is discarded, as everything that was made inside.
             mine = EMPTY if split is None else self._clear()
-            if split is not None and mine is not EMPTY:
+            if split is not None and mine is not EMPTY:  # pragma: no branch - otherwise another thread has taken it
                 return split._mine()._publish(mine)
         return published
 

@@ -37,10 +37,8 @@ def class_for_tools(prop: Any) -> type:
         return cls  # it is known everywhere
     if not is_like_cached_property(prop):
         return AttributeOfFunctools
-    functools = sys.modules.get("functools")
-    if functools is None:
-        return cls  # no module can ask whether this is a `cached_property`
-    found: Any = getattr(functools, "cached_property", None)
+    # If no module has imported functools, none can ask whether this is a `cached_property`.
+    found: Any = getattr(sys.modules.get("functools"), "cached_property", None)
     if isinstance(found, type) and (found.__module__ == "functools" or not issubclass(cls, found)):
         return found
     # A program has replaced `functools.cached_property` by `once_property`, say. Then isinstance() needs no answer of

@@ -5,6 +5,7 @@ These tests step in between the operations of that implementation, so they name 
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
 from types import ModuleType
@@ -429,3 +430,21 @@ def test_the_primitives_of_a_place_are_left_to_its_kind(gilonce: ModuleType) -> 
     for operation in (lambda: cell.assign(1), lambda: cell.is_same_place(cell)):
         with pytest.raises(NotImplementedError):
             operation()
+
+
+def test_a_copy_of_a_cell_discards_as_the_original_does(gilonce: ModuleType) -> None:
+    discarded: list[str] = []
+
+    class Owner:
+        @gilonce.once(discard=discarded.append)
+        def m(self) -> str:
+            return "value"
+
+    cell = copy.copy(Owner().m.cell)
+
+    def lose() -> str:
+        cell.set("winner")
+        return "loser"
+
+    assert cell.get_or_init(lose) == "winner"
+    assert discarded == ["loser"]

@@ -89,3 +89,11 @@ def test_a_lazy_global_may_be_emptied_where_its_cell_is_not_final(gilonce: Modul
     it.append(1)
     assert it._self_cell.take() == [1]
     assert it == []
+
+
+def test_no_object_can_be_assigned_to_a_proxy_that_asks_its_cell(gilonce: ModuleType) -> None:
+    """There is no one object that it stands for."""
+    proxy = gilonce.lazy_global(list, cell=gilonce.ThreadOnceCell)
+    with pytest.raises(AttributeError):
+        proxy.__wrapped__ = ["another"]
+    assert proxy == []

@@ -516,10 +516,17 @@ PROPERTY = [
     ),
     Mutant(
         "a static property forgets its discard",
+        "_surfaces/once_property.py",
+        "self._cell = make_cell(self._function, discard, cell)",
+        "self._cell = make_cell(self._function, None, cell)",
+        (LOSERS.format("static_property"),),
+    ),
+    Mutant(
+        "the copy of a cell in an owner forgets its discard",
         "_storage/bound.py",
         "return GILOnceCell(discard=self.discard)",
         "return GILOnceCell()",
-        (LOSERS.format("static_property"),),
+        ("storage/test_bound.py::test_a_copy_of_a_cell_discards_as_the_original_does[{}]",),
     ),
     Mutant(
         "a copy of a property shares the definition",
@@ -831,13 +838,6 @@ GLOBAL = [
         "        if found is bound or found is proxy:\n",
         "        if True:\n",
         ("surfaces/test_lazy_global_reification.py::test_a_name_rebound_while_names_are_replaced_is_left_alone[{}]",),
-    ),
-    Mutant(
-        "a name that an importer rebound is replaced",
-        "_surfaces/reification.py",
-        "name in its_names and its_names[name] is proxy:",
-        "name in its_names:",
-        ("surfaces/test_lazy_global_reification.py::test_a_name_that_an_importer_rebound_is_left_alone[{}]",),
     ),
     Mutant(
         "modules that imported a name keep the proxy",
