@@ -37,13 +37,14 @@ def class_for_tools(prop: Any) -> type:
         return cls  # it is known everywhere
     if not is_like_cached_property(prop):
         return AttributeOfFunctools
-    # If no module has imported functools, none can ask whether this is a `cached_property`.
-    found: Any = getattr(sys.modules.get("functools"), "cached_property", None)
+    functools = sys.modules.get("functools")
+    found: Any = getattr(functools, "cached_property", None)
     if isinstance(found, type) and (found.__module__ == "functools" or not issubclass(cls, found)):
         return found
-    # A program has replaced `functools.cached_property` by `once_property`, say. Then isinstance() needs no answer of
-    # ours, but pydantic still wants a class of functools.
-    return AttributeOfFunctools
+    # If no module has imported functools, none can ask whether this is a `cached_property`. Else a program has replaced
+    # `functools.cached_property`, say by `once_property`. Then isinstance() needs no answer of ours, but pydantic still
+    # wants a class of functools.
+    return cls if functools is None else AttributeOfFunctools
 
 
 #: The modules that read every attribute of a class, to find out what there is. pytest does so in `_pytest.compat`.
