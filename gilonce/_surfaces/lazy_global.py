@@ -49,6 +49,9 @@ def lazy_global(
     A proxy can do what its object can do, and no more. It is callable, for example, only if the object is. Before the
     first use, its interface decides what it can do.
 
+    `P.__wrapped__` is the real object. Assigning another object to it has no effect: `cell_of(module, "P")` has
+    `override`, `set` and `take`, which reach everyone.
+
     `doctest` reads `__wrapped__` of everything in a module, and so uses its lazy globals. Under pytest, gilonce's
     plugin keeps `--doctest-modules` from it.
 
