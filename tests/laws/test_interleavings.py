@@ -149,7 +149,7 @@ SCENARIOS = [
     *scenarios_of("property_in_dict", combine(OF_ATTRIBUTE, 2)[2:], cell="UserCell", **WITH_GIL),
     # The threads share nothing, so there is one interleaving.
     *scenarios_of("cell", combine(OF_VIEW, 2), cell="ThreadOnceCell", begin=PerThreadModel, is_shared=False),
-    *scenarios_of("reified_global", combine(["touch", "fail", "write"], 2)[2:], OF_GLOBAL, **WITH_GIL),
+    *scenarios_of("reified_global", [(("touch",), ("write",)), (("write",), ("write",))], OF_GLOBAL, **WITH_GIL),
 ]
 
 #: Scenarios that take minutes.
@@ -179,6 +179,7 @@ LONG = [
     *scenarios_of("classmethod_of_subclass", TOUCH_TWICE),
     *scenarios_of("property_override", TOUCH_THRICE, OF_OVERRIDE),
     *scenarios_of("reified_global", combine(["touch", "fail"], 2), OF_GLOBAL),
+    *scenarios_of("reified_global", [(("fail",), ("write",))], OF_GLOBAL, **WITH_GIL),
     *scenarios_of("reified_global", TOUCH_THRICE, OF_GLOBAL, **WITH_GIL),
 ]
 
