@@ -114,6 +114,14 @@ def test_the_version_stands_in_one_place(gilonce: ModuleType) -> None:
     assert gilonce.__version__ not in (ROOT / "pyproject.toml").read_text()
 
 
+def test_the_source_distribution_has_every_file_of_the_core() -> None:
+    """setuptools packs the one source, and besides it only what `depends` names."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    folder = ROOT / "gilonce" / "_native"
+    files = {f"gilonce/_native/{path.name}" for path in folder.iterdir() if path.suffix in (".c", ".h")}
+    assert set(re.findall(r'"(gilonce/_native/\w+\.[ch])"', text)) == files
+
+
 def test_every_example_in_a_docstring_runs(gilonce: ModuleType) -> None:
     """Each public name documents itself with an example, and each example is true."""
     # One of them resets all values, and those that other tests have left are not this test's.
