@@ -67,7 +67,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 def test_lost_races_of_the_released_function_are_counted(
     run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They are no error of gilonce's."""
+    """They do not count as errors of gilonce."""
     assert run(Made) == 0
     assert "| `made` | gilonce 1.0 | `made` | 3 (100.0%) | `@once` | 0 | 1 |\n" in capsys.readouterr().out
 

@@ -650,7 +650,7 @@ print("done")
 
 
 def test_a_discard_that_nothing_awaits_is_reported(gilonce: ModuleType, testing: Any) -> None:
-    """It says what to write instead. A task is not reported: it needs nobody to await it."""
+    """It says what to write instead. A task is not reported, because it runs by itself."""
 
     async def close(value: object) -> None: ...
 

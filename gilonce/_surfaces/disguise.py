@@ -60,6 +60,37 @@ def shown_in_code(surface: Any) -> str:
     return f"{owner.__name__ if issubclass(type(owner), type) else 'obj'}.{name.rpartition('.')[2]}"
 
 
+def surface_dir(surface: Any) -> list[str]:
+    """Return `dir(surface)`. `object.__dir__` would show the attributes of `__class__`."""
+    return sorted({*dir(type(surface)), *dir(surface._function), *surface.__dict__})
+
+
+# Each lookup makes a new bound method, which is equal to every other one of the same method and owner. These four are
+# special methods of each class of bound methods.
+
+
+def bound_dir(bound: Any) -> list[str]:
+    """Return `dir(bound)`."""
+    return sorted({*dir(type(bound)), *dir(bound.__func__)})
+
+
+def bound_eq(bound: Any, other: Any) -> Any:
+    """Return whether both are the same method of the same owner, which is compared by identity."""
+    if type(other) is not type(bound):
+        return NotImplemented
+    return bound.__self__ is other.__self__ and bound.__func__ is other.__func__
+
+
+def bound_hash(bound: Any) -> int:
+    """Return a hash that needs no hash of the owner."""
+    return hash((id(bound.__self__), bound.__func__))
+
+
+def bound_reduce(bound: Any) -> tuple[Any, ...]:
+    """Return how a pickle finds the method again: in its owner, by name."""
+    return getattr, (bound.__self__, bound.__func__.__name__)
+
+
 # For `isinstance`, `issubclass` and `class Sub(Cls)`, a decorated class is the class itself. These three are special
 # methods of each surface that can decorate a class.
 

@@ -135,7 +135,7 @@ def holds(proxy: Any, value: object) -> bool:
     return not hasattr(type(cell), "_replace") or cell.get(EMPTY) is value
 
 
-def note_touch(proxy: Any, value: object) -> None:
+def follow_if_changed(proxy: Any, value: object) -> None:
     """Update a proxy that has been touched, if its cell has changed since it gave `value`."""
     if not holds(proxy, value):
         follow_cell(proxy, proxy._self_cell)

@@ -31,7 +31,19 @@ from .._cells.racing import EMPTY, GILOnceCell, make_cell
 from .._cells.registry import register_later
 from .._native import replace_with_native
 from .._storage.bound import Definition, is_class, own_values, prepare
-from .disguise import Derived, FunctionUnder, get_behind, instance_check, mro_entries, subclass_check
+from .disguise import (
+    Derived,
+    FunctionUnder,
+    bound_dir,
+    bound_eq,
+    bound_hash,
+    bound_reduce,
+    get_behind,
+    instance_check,
+    mro_entries,
+    subclass_check,
+    surface_dir,
+)
 from .pickling import class_for_callers, decorated, is_pickled_by_value, is_static_method
 from .slots import add_users, check_options, member_for, prepare_class
 
@@ -267,9 +279,7 @@ class Once:
             return FunctionUnder.of(self)
         return get_behind(self, self._function, name, ".cell")
 
-    def __dir__(self) -> list[str]:
-        # `object.__dir__` would show the attributes of `__class__`.
-        return sorted({*dir(type(self)), *dir(self._function), *self.__dict__})
+    __dir__ = surface_dir
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -321,26 +331,17 @@ class BoundOnce:
     def __getattr__(self, name: str) -> Any:
         return get_behind(self, self.__func__, name, ".cell")
 
-    def __dir__(self) -> list[str]:
-        return sorted({*dir(type(self)), *dir(self.__func__)})
+    __dir__ = bound_dir
+    __eq__ = bound_eq
+    __hash__ = bound_hash
+    __reduce__ = bound_reduce
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
         return MethodType if isinstance(self.__func__._function, FunctionType) else BoundOnce
 
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not BoundOnce:
-            return NotImplemented
-        return self.__self__ is other.__self__ and self.__func__ is other.__func__
-
-    def __hash__(self) -> int:
-        return hash((id(self.__self__), self.__func__))
-
     def __repr__(self) -> str:
         return f"<once {name_of(self.__func__)} of {self.__self__!r}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (self.__self__, self.__func__.__name__)
 
 
 _PER_ARGUMENTS = "For one value per argument use @once_per_args"

@@ -29,11 +29,16 @@ from .disguise import (
     ON_CELL,
     Derived,
     FunctionUnder,
+    bound_dir,
+    bound_eq,
+    bound_hash,
+    bound_reduce,
     get_behind,
     instance_check,
     mro_entries,
     shown_in_code,
     subclass_check,
+    surface_dir,
 )
 from .pickling import class_for_callers, decorated, is_pickled_by_value, is_static_method, refuse
 
@@ -362,9 +367,7 @@ class OncePerArgs:
             return FunctionUnder.of(self)
         return get_behind(self, self._function, name, ".cell(...)")
 
-    def __dir__(self) -> list[str]:
-        # `object.__dir__` would show the attributes of `__class__`.
-        return sorted({*dir(type(self)), *dir(self._function), *self.__dict__})
+    __dir__ = surface_dir
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
@@ -445,26 +448,17 @@ class BoundOncePerArgs:
     def __getattr__(self, name: str) -> Any:
         return get_behind(self, self.__func__, name, ".cell(...)")
 
-    def __dir__(self) -> list[str]:
-        return sorted({*dir(type(self)), *dir(self.__func__)})
+    __dir__ = bound_dir
+    __eq__ = bound_eq
+    __hash__ = bound_hash
+    __reduce__ = bound_reduce
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
         return MethodType if isinstance(self.__func__._function, FunctionType) else BoundOncePerArgs
 
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not BoundOncePerArgs:
-            return NotImplemented
-        return self.__self__ is other.__self__ and self.__func__ is other.__func__
-
-    def __hash__(self) -> int:
-        return hash((id(self.__self__), self.__func__))
-
     def __repr__(self) -> str:
         return f"<once_per_args {name_of(self.__func__)} of {self.__self__!r}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return getattr, (self.__self__, self.__func__.__name__)
 
 
 class Keys:

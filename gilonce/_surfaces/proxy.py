@@ -26,7 +26,7 @@ from wrapt import BaseObjectProxy
 from .._cells.callables import name_of
 from .._cells.racing import EMPTY, GILOnceCell
 from .._native import replace_with_native
-from .global_cell import follow_cell, holds, note_names, note_touch, register_proxy, replace_names
+from .global_cell import follow_if_changed, holds, note_names, register_proxy, replace_names
 from .interfaces import entries_in, flags_of, implied_interface, mro_of, name_of_class, says_something, special_names_of
 from .proxy_methods import ALWAYS, BINARY, FALLBACKS, LACKS_TRUNC, OPTIONAL, OfInterface, shared_methods
 from .reification import find_names, references_to
@@ -90,7 +90,7 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
             if holds(self, value):
                 replace_names(self, value)
         stand_for(self, value)
-        note_touch(self, value)
+        follow_if_changed(self, value)
         return value
 
     def _self_assign(self, value: object) -> None:
@@ -101,8 +101,7 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
         if holds(self, value):
             self.__self_setattr__("__wrapped__", value)
             self._self_is_made = True
-        if not holds(self, value):
-            follow_cell(self, self._self_cell)
+        follow_if_changed(self, value)
 
     #: In an inner proxy, this is the outer proxy, which was made to forget its object; see `forget`.
     _self_outer: Any = None

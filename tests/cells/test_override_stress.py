@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_override_is_left")]
 def test_overrides_that_come_and_go_lose_nothing(gilonce: ModuleType, name: str, begins: str) -> None:
     """Two threads override, by a block and by one shared decorated function. Four threads call.
 
-    Nobody gets an error, and nobody gets an object that is neither an override nor a value. A call that begins after
+    No thread gets an error, or an object that is neither an override nor a value. A call that begins after
     the last override has been left gets no override. A cell that was full has its value then.
     """
     discarded: list[object] = []

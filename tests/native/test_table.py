@@ -100,7 +100,7 @@ def test_keys_that_share_the_kept_bits_of_their_hashes_are_different_keys(native
 
 @pytest.mark.parametrize("high", [0, 2**31, 2**32 - 1])
 def test_a_search_goes_on_at_the_start_of_the_array(native: ModuleType, high: int) -> None:
-    """Keys that begin at the end of the array, and more of them than its first size has room for."""
+    """More keys than the first array holds, all of which begin at its end."""
     keys = [Key(hash_with(high, 7), []) for _ in range(30)]
     get = native.once_per_args(lambda key: [key])
     values = [get(key) for key in keys]

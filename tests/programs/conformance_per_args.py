@@ -1,4 +1,4 @@
-"""Other projects' tests of one value per arguments, with `once_per_args` in the place of what they test.
+"""Other projects' tests of one value per arguments, with `once_per_args` instead of the tool that they test.
 
 `conformance.py` runs them. cachetools' own tests are not among them: each looks into the
 cache that it hands in, and here there is none.

@@ -92,7 +92,7 @@ def test_a_lazy_global_may_be_emptied_where_its_cell_is_not_final(gilonce: Modul
 
 
 def test_no_object_can_be_assigned_to_a_proxy_that_asks_its_cell(gilonce: ModuleType) -> None:
-    """There is no one object that it stands for."""
+    """It stands for another object in each thread."""
     proxy = gilonce.lazy_global(list, cell=gilonce.ThreadOnceCell)
     with pytest.raises(AttributeError):
         proxy.__wrapped__ = ["another"]

@@ -124,7 +124,7 @@ def make_coroutine() -> Any:
 
 @contextlib.contextmanager
 def closing_coroutines() -> Iterator[None]:
-    """Close the coroutines that are made inside: PyPy may warn of one that nobody awaited long after the test."""
+    """Close the coroutines that are made inside: PyPy may warn, long after the test, that one was never awaited."""
     try:
         yield
     finally:

@@ -53,7 +53,7 @@ def in_proxy_module(gilonce: ModuleType) -> ModuleType:
 
 @pytest.mark.parametrize("touch", TOUCHES, ids=range(len(TOUCHES)))
 @pytest.mark.parametrize("kept", [["kept"], None])
-@pytest.mark.parametrize("step", ["find_names", "replace_names", "stand_for", "note_touch"])
+@pytest.mark.parametrize("step", ["find_names", "replace_names", "stand_for", "follow_if_changed"])
 def test_an_override_that_is_left_during_a_touch_does_not_stay(
     gilonce: ModuleType, module: Any, monkeypatch: pytest.MonkeyPatch, step: str, kept: Any, touch: Any
 ) -> None:

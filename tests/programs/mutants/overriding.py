@@ -169,8 +169,8 @@ PYTHON = [
         (BESIDE.format("proxy"),),
         also=(
             (
-                "        note_touch(self, value)\n",
-                "        note_touch(self, value)\n        register_proxy(self)\n",
+                "        follow_if_changed(self, value)\n        return value\n",
+                "        follow_if_changed(self, value)\n        register_proxy(self)\n        return value\n",
             ),
         ),
     ),

@@ -64,7 +64,7 @@ CHOICE = [
         hangs=True,
     ),
     Mutant(
-        "the cell in an instance is told by an id that may be another's",
+        "the owner of a cell in an instance is known only by an id, which is reused",
         "_storage/cell_option.py",
         "self._id == id(identity) and (self._owner is None or self._owner() is not None)",
         "self._id == id(identity)",
@@ -397,7 +397,7 @@ PER_PROCESS = [
         (KEPT + "what_belongs_to_what_is_kept_is_not_finalized_either[{}]",),
     ),
     Mutant(
-        "of what a child inherits one finalizer is told, and no more",
+        "only one finalizer of an inherited object learns that it is kept",
         "_cells/per_process.py",
         "                finalizer.atexit = False\n",
         "                finalizer.atexit = False\n                break\n",

@@ -57,14 +57,14 @@ CALLABLES = [
         ("surfaces/test_once.py::test_decorating_asks_no_argument_of_a_partial_for_its_repr[{}]",),
     ),
     Mutant(
-        "a name that is no string is a name",
+        "a name that is not a string is used as a name",
         "_cells/callables.py",
         "    if issubclass(type(name), str):\n        return str(name)",
         "    if name is not None:\n        return name  # type: ignore[no-any-return]",
         ("cells/test_callables.py::test_a_name_that_is_no_string_is_none[{}]",),
     ),
     Mutant(
-        "what passes for a partial is taken for one",
+        "an object that looks like a partial is taken for one",
         "_cells/callables.py",
         '        and hasattr(function, "func")\n'
         '        and isinstance(getattr(function, "args", None), tuple)\n'
@@ -214,9 +214,9 @@ ONCE = [
     ),
     Mutant(
         "the methods of equal instances are equal",
-        "_surfaces/once.py",
-        "return self.__self__ is other.__self__ and",
-        "return self.__self__ == other.__self__ and",
+        "_surfaces/disguise.py",
+        "return bound.__self__ is other.__self__ and",
+        "return bound.__self__ == other.__self__ and",
         ("surfaces/test_once_looks.py::test_bound_methods_of_equal_instances_are_not_equal[{}]",),
     ),
     Mutant(
@@ -771,14 +771,14 @@ PROPERTY = [
         (PROPERTY_TEST + "_errors.py::test_a_property_has_the_name_of_its_function[{}]",),
     ),
     Mutant(
-        "a name that is no str is a name",
+        "an attribute name that is not a str is used",
         "_surfaces/once_property.py",
         "        if issubclass(type(name), str):\n",
         "        if name is not None:\n",
         (PROPERTY_TEST + "_errors.py::test_a_property_has_the_name_of_its_function[{}]",),
     ),
     Mutant(
-        "who uses attrs is told to write its slots",
+        "the advice for an attrs class is to write __slots__",
         "_storage/bound.py",
         """if "__attrs_attrs__" in cls.__dict__ or """,
         "if ",
@@ -869,7 +869,7 @@ GLOBAL = [
         "        if holds(self, value):\n            self.__self",
         "        if True:\n            self.__self",
         (RACES + "an_override_that_is_left_during_a_touch_does_not_stay[{}-stand_for-kept0-2]",),
-        also=(("        if not holds(self, value):\n            follow", "        if False:\n            follow"),),
+        also=(("True\n        follow_if_changed(self, value)\n", "True\n"),),
     ),
     Mutant(
         "names are noted after they are replaced",
@@ -879,8 +879,8 @@ GLOBAL = [
         (RACES + "the_cell_is_found_while_the_name_is_replaced[{}]",),
         also=(
             (
-                "        note_touch(self, value)\n",
-                "        note_touch(self, value)\n        note_names(self, names)\n",
+                "        follow_if_changed(self, value)\n        return value\n",
+                "        follow_if_changed(self, value)\n        note_names(self, names)\n        return value\n",
             ),
         ),
     ),
