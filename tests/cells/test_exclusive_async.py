@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from support import WATCHDOG, drive, run_threads
+from support import RECURSION_ERRORS, WATCHDOG, drive, run_threads
 from support.surfaces import SURFACES, With
 
 TASKS = 8
@@ -535,7 +535,7 @@ def test_who_initializes_deep_in_its_stack_wakes_the_tasks_that_wait(
 
             try:
                 return descend(sys.getrecursionlimit() - depth - calls)
-            except RecursionError:
+            except RECURSION_ERRORS:
                 failed.append(None)
                 begun.release()
                 return None

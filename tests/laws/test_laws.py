@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from support import WATCHDOG, race, run_python, run_threads
+from support import RECURSION_ERRORS, WATCHDOG, race, run_python, run_threads
 from support.surfaces import SURFACES, Surface
 
 THREADS = 8
@@ -286,14 +286,10 @@ def test_unbounded_reentry_is_a_recursion_error_and_leaves_the_cell_usable(
         return touch() if forever else "value"
 
     touch = surface(gilonce, initializer, None)
-    expected: tuple[type[Exception], ...] = (RecursionError,)
-    if sys.implementation.name == "pypy":
-        # PyPy can raise a TypeError because it cannot attach the context to a RecursionError.
-        expected = (RecursionError, TypeError)
     with warnings.catch_warnings():
         # Near the recursion limit, a coroutine can be made but not started.
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-        with pytest.raises(expected, match="recursion"):
+        with pytest.raises(RECURSION_ERRORS, match="recursion"):
             touch()
         gc.collect()  # PyPy would show the warning in a later test
     forever.clear()

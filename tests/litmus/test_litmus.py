@@ -6,8 +6,8 @@ be observed. herd7 (Debian's package herdtools7) computes all outcomes under the
 by hand: the comment at that code names the file, and whoever changes one has to change the other.
 
 The files in `aarch64/` are such programs in assembly, under ARM's model. Their memory accesses are compared with what
-gcc makes of the core. This needs Debian's package gcc-aarch64-linux-gnu, and Python's headers for aarch64, which
-`programs/cross_compile.py` downloads.
+gcc makes of the core. This needs Debian's packages gcc-aarch64-linux-gnu and libc6-dev-arm64-cross, and Python's
+headers for aarch64, which `programs/cross_compile.py` downloads.
 
 herd7 must be on the PATH. The environment variable `GILONCE_HERD_ROOT` can name the root directory of another system
 which has it, such as the one of `../shared/pythons/get sid`. Its herd7 then runs here, with the libraries from there.
@@ -29,6 +29,7 @@ FILES = sorted(HERE.glob("*.litmus"))
 AARCH64_FILES = sorted(HERE.glob("aarch64/*.litmus"))
 
 GCC = "aarch64-linux-gnu-gcc"
+C_LIBRARY = Path("/usr/aarch64-linux-gnu/include/assert.h")
 HEADERS = Path.home() / ".cache/gilonce-pythons/headers/arm64/usr/include"
 
 RELEASE = "memory_order_release, memory_order_acquire"
@@ -226,6 +227,7 @@ def is_memory_access(instruction: str) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which(GCC), reason=f"{GCC} is not here")
+@pytest.mark.skipif(not C_LIBRARY.exists(), reason="the C library for aarch64, libc6-dev-arm64-cross, is not here")
 @pytest.mark.skipif(
     not (HEADERS / "python3.14").exists(), reason="there are no headers for aarch64: see programs/cross_compile.py"
 )

@@ -20,6 +20,12 @@ IMPLEMENTATIONS = ["python", "native"] if importlib.util.find_spec("gilonce._nat
 #: How many seconds pass before a thread counts as hanging.
 WATCHDOG = 30.0
 
+#: What a recursion without end raises. PyPy can raise a TypeError because it cannot attach the context to a
+#: RecursionError.
+RECURSION_ERRORS: tuple[type[Exception], ...] = (
+    (RecursionError, TypeError) if sys.implementation.name == "pypy" else (RecursionError,)
+)
+
 _loaded: dict[str, dict[str, ModuleType]] = {}
 
 
