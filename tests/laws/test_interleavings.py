@@ -87,7 +87,10 @@ def run(scenario: Scenario, gilonce: ModuleType, **options: Any) -> Exploration:
     options["unread"] = [*options.get("unread", ()), *unread]
     if isolates:
         importlib.import_module("gilonce.testing")
-    modules = [vars(module) for name, module in sys.modules.items() if name.startswith("gilonce.")]
+    # Not the pytest plugin, which leads to everything that pytest holds.
+    modules = [
+        vars(module) for name, module in sys.modules.items() if name.startswith(("gilonce._", "gilonce.testing"))
+    ]
     ours = [*modules, vars(surfaces), vars(actions), *(it for module in modules for it in module.values())]
 
     def work(thread: int) -> Callable[[Run], None]:
