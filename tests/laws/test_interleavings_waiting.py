@@ -207,5 +207,4 @@ def test_a_broken_lock_is_found_out(
     options = {} if broken is all_raise else WITH_GIL
     (scenario,) = scenarios(**options)
     with pytest.raises(AssertionError, match=fault):
-        found = explore_waiting(scenario, python)
-        assert set(found.outcomes) == model_outcomes(scenario), "not what the model gives"
+        explore_waiting(scenario, python)
