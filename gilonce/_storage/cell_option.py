@@ -230,6 +230,9 @@ class CellPerOwnerDefinition(Definition):
         #: By the `id` of its `identity_of`: an instance that has no cell yet, and the candidate for its cell.
         self.candidates: dict[int, tuple[object, CellEntry]] = {}
 
+    def make_cell(self) -> Any:
+        return self.make()
+
     def cell_of(self, owner: object) -> Any:
         if is_class(owner):
             values = self.values_of(owner)

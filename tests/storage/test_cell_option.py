@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import threading
 from collections.abc import Callable
@@ -158,6 +159,29 @@ def test_the_cell_of_a_bound_method_reads_sets_and_takes(gilonce: ModuleType, ma
         assert (cell.take(), cell.take("empty")) == ("given", "empty")
         assert bound() == "computed"
         assert bound.cell.get_or_init(lambda: "another") == "computed"
+
+
+def test_what_a_bound_cell_looks_like_and_is_copied_to_is_the_cell_that_was_chosen(gilonce: ModuleType) -> None:
+    """Also where the value is in the instance's `__dict__`, and the cell only decides who fills it."""
+
+    class Named(OwnCell):
+        def __repr__(self) -> str:
+            return f"<Named: {self.get('empty')}>"
+
+    class Owner:
+        @gilonce.once(cell=Named)
+        def method(self) -> str:
+            return "value"
+
+    owner = Owner()
+    cell = owner.method.cell
+    assert repr(cell) == "<Named: empty>"
+    owner.method()
+    assert repr(cell) == "<Named: value>"
+    copied = copy.copy(cell)
+    assert type(copied) is Named
+    assert copied.take() == "value"
+    assert cell.get() == "value"
 
 
 def test_methods_keep_a_value_per_thread(gilonce: ModuleType) -> None:

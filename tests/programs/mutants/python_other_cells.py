@@ -28,6 +28,13 @@ CHOICE = [
         ("cells/test_callables.py::test_a_partial_that_makes_no_cell_is_shown[{}]",),
     ),
     Mutant(
+        "a copy of a bound cell is not of the chosen class",
+        "_storage/cell_option.py",
+        "    def make_cell(self) -> Any:\n        return self.make()\n\n",
+        "",
+        (CELL_OPTION + ".py::test_what_a_bound_cell_looks_like_and_is_copied_to_is_the_cell_that_was_chosen[{}]",),
+    ),
+    Mutant(
         "the cell in an instance is not told by its owner",
         "_storage/cell_option.py",
         "        if type(entry) is CellEntry and entry.belongs_to(identity):\n            return entry.cell\n",
