@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeGuard
 
-    from ._cells.racing import Init
+    from ._cells.arguments import Init
 
 __all__ = ["isolated", "reset"]
 

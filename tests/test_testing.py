@@ -7,7 +7,6 @@ import contextlib
 import functools
 import gc
 import inspect
-import itertools
 import sys
 import threading
 import unittest
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 from support import WATCHDOG, clean_testing, run_python, run_threads, survives_interrupts
-from support.bytecodes import AtBytecode, files_of
+from support.bytecodes import AtBytecode, files_of, positions
 
 
 class App:
@@ -738,7 +737,7 @@ def test_an_interrupt_leaves_everything_as_before(gilonce: ModuleType, testing: 
 
     isolated = testing.isolated()
     use()
-    for position in itertools.count(1):
+    for position in positions():
         isolated = testing.isolated()
         at_bytecode = AtBytecode(position, raise_interrupt, (files_of(gilonce),))
         with contextlib.suppress(KeyboardInterrupt):

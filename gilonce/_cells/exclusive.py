@@ -24,10 +24,11 @@ from _thread import TIMEOUT_MAX, allocate_lock, start_new_thread
 from functools import partial
 from time import monotonic
 
+from .arguments import check_initializer, explain_misuse
 from .callables import name_of
 from .event_loops import gate_for_task
 from .public import public
-from .racing import EMPTY, GILOnceCell, Nameable, check_initializer, explain_misuse
+from .racing import EMPTY, GILOnceCell, Nameable
 from .wait_graph import Attempt, Wait, current_task
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from .racing import report_unraisable
+from .discarding import report_unraisable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -39,8 +39,9 @@ from weakref import ref
 from .._native import replace_with_native
 from .callables import name_of
 from .decorating import Decorating
+from .discarding import report_unraisable
 from .fork import in_child
-from .racing import EMPTY, report_unraisable
+from .racing import EMPTY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -21,9 +21,10 @@ from types import FrameType, FunctionType, ModuleType
 from weakref import finalize, ref
 
 from .._native import implementation, replace_with_native
+from .arguments import explain_misuse
 from .fork import before, in_child, in_parent
 from .public import public
-from .racing import EMPTY, GILOnceCell, Nameable, explain_misuse
+from .racing import EMPTY, GILOnceCell, Nameable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -27,19 +27,19 @@ from __future__ import annotations
 
 import sys
 from itertools import count
-from types import GenericAlias, SimpleNamespace
+from types import GenericAlias
 
 from .._native import replace_with_native
-from .callables import is_coroutine_function, name_of
+from .arguments import check_discard, check_initializer, check_synchronous, explain_misuse
+from .callables import name_of
+from .discarding import dispose, report_unraisable
 from .public import public
 from .registry import register
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
-    from typing import Any, ClassVar, Final, TypeVar
-
-    Init = TypeVar("Init", bound=Callable[..., None])
+    from typing import Any, ClassVar, Final
 
     from .override import Layers, Override, Stack
 
@@ -80,54 +80,6 @@ class AlreadySetError(RuntimeError):
     def value(self) -> object:
         """The object that `set()` rejected."""
         return self.args[1]
-
-
-def explain_misuse(init: Init) -> Init:
-    """Let the `__init__` of a cell raise an error that says what to write instead of a misplaced argument.
-
-    A misplaced argument is a value, as in `GILOnceCell(3)`, or an option of another cell, as in `OnceLock(discard=f)`.
-    """
-
-    def __init__(self: Any, *values: Any, **options: Any) -> None:  # noqa: N807 - it becomes the method
-        if values or not taken.issuperset(options):
-            _check_arguments(type(self).__name__, taken, values, options)
-        init(self, **options)
-
-    taken = frozenset(init.__kwdefaults__ or ())
-    # `help()` and `inspect.signature` show the signature of the function behind `__wrapped__`.
-    __init__.__wrapped__ = init  # type: ignore[attr-defined]
-    __init__.__qualname__ = init.__qualname__
-    return __init__  # type: ignore[return-value]
-
-
-def _check_arguments(cell: str, taken: frozenset[str], values: tuple[Any, ...], options: dict[str, Any]) -> None:
-    """Raise TypeError if the arguments of `cell`, which takes the options `taken`, belong somewhere else."""
-    if values:
-        value = values[0]
-        give = f"cell.get_or_init({_shown(value, 'initializer')})" if callable(value) else f"cell.set({_shown(value)})"
-        timeout = f", or {cell}(timeout={value!r})" if "timeout" in taken and type(value) in (int, float) else ""
-        raise TypeError(
-            f"{cell}() takes no positional argument, because a cell starts empty: "
-            f"write cell = {cell}() and then {give}{timeout}"
-        )
-    if "discard" in options and "discard" not in taken:
-        raise TypeError(
-            f"{cell}() takes no discard, because its initializer runs once and no value loses a race: "
-            "leave it out, or use GILOnceCell(discard=...)"
-        )
-    if "timeout" in options and "timeout" not in taken:
-        raise TypeError(
-            f"{cell}() takes no timeout, because it never waits: "
-            f"leave it out, or use OnceLock(timeout={_shown(options['timeout'], '...')})"
-        )
-    unknown = next(option for option in options if option not in taken)
-    raise TypeError(f"{cell}() got an unexpected keyword argument {unknown!r}: it takes {' and '.join(sorted(taken))}")
-
-
-def _shown(value: object, otherwise: str = "value") -> str:
-    """Return the `repr` of a simple value. For any other, whose `repr` may run user code, return `otherwise`."""
-    shown = repr(value) if type(value) in (bool, bytes, float, int, str) else otherwise
-    return shown if len(shown) <= 40 else otherwise
 
 
 _next_number = count(1).__next__
@@ -610,55 +562,3 @@ def make_cell(function: object, discard: Discard, cell: Callable[[], Any] | None
     if cell is None:
         return NamedCell(function, discard)
     return name_cell(cell(), function)
-
-
-def check_discard(discard: object, taker: str) -> None:
-    if not callable(discard):
-        raise TypeError(
-            f"{taker}(discard=...) takes a callable, which is called with a value that lost the race, "
-            f"not {discard!r} ({type(discard).__name__})"
-        )
-
-
-def check_initializer(initializer: object) -> None:
-    if not callable(initializer):
-        raise TypeError(
-            f"the initializer must be callable, not {initializer!r} ({type(initializer).__name__}): "
-            "to publish an object that exists already, use set()"
-        )
-
-
-def check_synchronous(initializer: object) -> None:
-    """Raise TypeError if `initializer` is a coroutine function. On a class, which is not one, nothing is looked up."""
-    if not issubclass(type(initializer), type) and is_coroutine_function(initializer):
-        raise TypeError(
-            f"{name_of(initializer)}() is a coroutine function, and get_or_init() would keep its coroutine, "
-            "which can be awaited only once. Write 'await cell.aget_or_init(...)' instead"
-        )
-
-
-def dispose(discard: Callable[[Any], object], value: object) -> None:
-    """Call `discard` with a value that lost the race."""
-    try:
-        discard(value)
-    except BaseException as error:
-        report_unraisable(error, discard)
-
-
-def report_unraisable(error: BaseException, source: object) -> None:
-    """Pass `error`, which `source` raised, to `sys.unraisablehook`, as the interpreter does."""
-    try:
-        sys.unraisablehook(_report(error, "Exception ignored in discard", source))
-    except BaseException as failure:
-        sys.__unraisablehook__(_report(failure, "Exception ignored in sys.unraisablehook", sys.unraisablehook))
-
-
-def _report(error: BaseException, message: str, source: object) -> Any:
-    values: Any = (type(error), error, error.__traceback__, message, source)
-    # CPython's default hook accepts only a type that `sys` does not export. That type is a subclass of tuple.
-    # Other hooks, and PyPy's, look only at the attributes.
-    for subclass in tuple.__subclasses__():
-        if (subclass.__module__, subclass.__name__) == ("builtins", "UnraisableHookArgs"):
-            return subclass(values)
-    fields = ("exc_type", "exc_value", "exc_traceback", "err_msg", "object")
-    return SimpleNamespace(**dict(zip(fields, values, strict=True)), extra_line="")

@@ -14,7 +14,9 @@ from __future__ import annotations
 from types import GenericAlias
 from weakref import ref
 
-from .racing import EMPTY, GILOnceCell, Nameable, NamedCell, check_discard, dispose, explain_misuse
+from .arguments import check_discard, explain_misuse
+from .discarding import dispose
+from .racing import EMPTY, GILOnceCell, Nameable, NamedCell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

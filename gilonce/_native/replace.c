@@ -215,9 +215,10 @@ replace_class(PyObject *module, State *state, const Replacement *with, PyTypeObj
         return NULL;
     }
     if (with->globals != NOWHERE) {
-        PyObject *init = PyObject_GetAttrString(cls, "__init__");
-        keep_in_state(state, with->globals, init == NULL ? NULL : PyObject_GetAttrString(init, "__globals__"));
-        Py_XDECREF(init);
+        /* Not of `__init__`, which `explain_misuse` wraps in a function of another module. */
+        PyObject *method = PyObject_GetAttrString(cls, "__repr__");
+        keep_in_state(state, with->globals, method == NULL ? NULL : PyObject_GetAttrString(method, "__globals__"));
+        Py_XDECREF(method);
         if (PyErr_Occurred()) {
             return NULL;
         }

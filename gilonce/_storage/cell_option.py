@@ -29,9 +29,10 @@ from __future__ import annotations
 
 from weakref import ref
 
+from .._cells.arguments import check_initializer
 from .._cells.callables import name_of
 from .._cells.exclusive import ExclusiveInit, OnceLock, WaitingInit
-from .._cells.racing import EMPTY, GILOnceCell, check_initializer, name_cell
+from .._cells.racing import EMPTY, GILOnceCell, name_cell
 from .bound import CELL_SUFFIX, Definition, DictCell, NotesInClass, SlotCell, is_class
 
 TYPE_CHECKING = False

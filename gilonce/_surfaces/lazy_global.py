@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import sys
 
+from .._cells.arguments import check_discard
 from .._cells.callables import CO_OPTIMIZED, is_coroutine_function, name_of
 from .._cells.public import public
-from .._cells.racing import GILOnceCell, check_discard, name_cell
+from .._cells.racing import GILOnceCell, name_cell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

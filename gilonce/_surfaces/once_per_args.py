@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from types import FunctionType, MethodType
 
+from .._cells.arguments import check_discard
 from .._cells.callables import (
     attributes_of,
     binds,
@@ -19,7 +20,7 @@ from .._cells.callables import (
     name_of,
 )
 from .._cells.public import public
-from .._cells.racing import EMPTY, check_discard
+from .._cells.racing import EMPTY
 from .._cells.registry import register
 from .._native import implementation, replace_with_native
 from .._storage.bound import is_class

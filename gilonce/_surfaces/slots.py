@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from types import MemberDescriptorType
 
+from .._cells.arguments import check_discard
 from .._cells.callables import name_of
-from .._cells.racing import check_discard
 from .._storage.bound import advice_for, class_values, own_values, owner_of_slots, prepare
 
 TYPE_CHECKING = False

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import gc
 import importlib
-import itertools
 from types import ModuleType
 from typing import Any
 
 import pytest
 from support import survives_interrupts
-from support.bytecodes import AtBytecode, files_of
+from support.bytecodes import AtBytecode, files_of, positions
 from support.overridable import CELLS
 
 pytestmark = pytest.mark.usefixtures("no_override_is_left")
@@ -159,7 +158,7 @@ def test_an_interrupt_leaves_no_override_behind(gilonce: ModuleType, name: str, 
 
     use()
     files = (files_of(gilonce),)
-    for position in itertools.count(1):
+    for position in positions():
         # A new one: an interrupt in an `except` block makes CPython keep the frames, and what they hold.
         context = cell.override("fake")
         at_bytecode = AtBytecode(position, raise_interrupt, files)

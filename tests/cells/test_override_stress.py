@@ -7,12 +7,12 @@ from functools import partial
 from types import ModuleType
 
 import pytest
-from support import run_threads
+from support import FACTOR, run_threads
 from support.overridable import CELLS
 
 #: How often overrides are entered and left, in all rounds together. Without a GIL, threads that contend for one place
 #: take ten times as long.
-TIMES = 100_000 if getattr(sys, "_is_gil_enabled", lambda: True)() else 10_000
+TIMES = round((100_000 if getattr(sys, "_is_gil_enabled", lambda: True)() else 10_000) * FACTOR)
 ROUNDS = 20
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_override_is_left")]

@@ -375,7 +375,7 @@ def test_the_report_reaches_a_hook_where_the_interpreter_has_no_type_for_it(
     gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without CPython's own report type, the hook gets an object with the same attributes."""
-    cell_module = sys.modules["gilonce._cells.racing"]
+    cell_module = sys.modules["gilonce._cells.discarding"]
     reports: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", reports.append)
     monkeypatch.setattr(cell_module, "tuple", type("tuple", (), {"__subclasses__": list}), raising=False)

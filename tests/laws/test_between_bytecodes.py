@@ -14,14 +14,14 @@ import importlib
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from support import WATCHDOG, surfaces
-from support.bytecodes import AtBytecode, files_of
+from support.bytecodes import AtBytecode, files_of, positions
 from support.interleaving import actions, broken_cells
 from support.interleaving.actions import (
     ACTIONS,
@@ -53,10 +53,6 @@ from support.interleaving.broken_cells import (
 )
 from support.interleaving.scenario import Outcome, PerThreadModel, Run, Scenario, SeenByFirstModel, model_outcomes
 from support.interleaving.waiting_model import WaitingModel
-from support.searching import FACTOR
-
-#: Where a run is to be shorter, the other comes in before every so many bytecodes.
-STRIDE = max(1, round(1 / FACTOR))
 
 
 class Other:
@@ -105,9 +101,9 @@ def _act_between(run: Run, position: int, other: Other, files: tuple[str, ...]) 
 
 
 def outcomes_between(
-    scenario: Scenario, gilonce: ModuleType, patience: float = WATCHDOG, stride: int = 1
+    scenario: Scenario, gilonce: ModuleType, tried: Iterable[int], patience: float = WATCHDOG
 ) -> Iterator[Outcome]:
-    """Yield the outcome for each bytecode before which the other acts; raise AssertionError if one is wrong."""
+    """Yield the outcome for each of the bytecodes before which the other acts; raise AssertionError if one is wrong."""
     assert len(scenario.threads) == 2
     files = (files_of(gilonce), surfaces.__file__, actions.__file__, broken_cells.__file__)
     expected = model_outcomes(scenario)
@@ -115,7 +111,7 @@ def outcomes_between(
     importlib.import_module("gilonce.testing")
     registered = importlib.import_module("gilonce._cells.registry")._registered
     try:
-        for position in itertools.count(1, stride):
+        for position in tried:
             registered.clear()  # so that an isolation has only this run's cells to go through
             if (per_loop := sys.modules.get("gilonce._cells.per_loop")) is not None:
                 per_loop._loops.clear()  # those of earlier runs
@@ -218,7 +214,7 @@ def test_another_thread_may_act_between_any_two_bytecodes(
     )
     for worker in range(2):
         Run(scenario, gilonce).work(worker)  # does what happens once in a process
-    outcomes = set(outcomes_between(scenario, gilonce, stride=STRIDE))
+    outcomes = set(outcomes_between(scenario, gilonce, positions()))
     print(f"{scenario.name}: {len(outcomes)} outcomes of {len(model_outcomes(scenario))}")
 
 
@@ -244,4 +240,4 @@ def test_a_broken_cell_is_found_out(gilonce: ModuleType, broken: type[Any], thre
     """A test that cannot fail would show nothing."""
     scenario = Scenario(broken.__name__, surface_of(broken), threads, ACTIONS)
     with pytest.raises(AssertionError, match=fault):
-        list(outcomes_between(scenario, gilonce, 0.5 if "waits" in fault else WATCHDOG))
+        list(outcomes_between(scenario, gilonce, itertools.count(1), 0.5 if "waits" in fault else WATCHDOG))

@@ -20,6 +20,10 @@ IMPLEMENTATIONS = ["python", "native"] if importlib.util.find_spec("gilonce._nat
 #: How many seconds pass before a thread counts as hanging.
 WATCHDOG = 30.0
 
+#: How long searches are, compared with a whole one: how many examples they try, and how many of the bytecodes. Part of
+#: one, such as 0.2, is for the interpreters after the first.
+FACTOR = float(os.environ.get("GILONCE_SEARCH", "1"))
+
 #: What a recursion without end raises. PyPy can raise a TypeError because it cannot attach the context to a
 #: RecursionError.
 RECURSION_ERRORS: tuple[type[Exception], ...] = (

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType, ModuleType
 from typing import Any
 
+from support import FACTOR
+
 #: PyPy has no events for opcodes; there, every line has to do.
 EVENT = "opcode" if hasattr(FrameType, "f_trace_opcodes") else "line"
+
+
+def positions() -> Iterator[int]:
+    """Yield the numbers of the bytecodes to try: all of them, or some in a search that is shorter."""
+    return itertools.count(1, max(1, round(1 / FACTOR)))
 
 
 class AtBytecode:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import faulthandler
 import functools
 import importlib
-import os
 import sys
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
-from support import IMPLEMENTATIONS, activate, hang_watch
-
-#: By how much a run is longer than the default one. A longer one begins at random:
-#: `GILONCE_SEARCH=3 python -m pytest -m "" tests/laws/test_model.py tests/laws/test_bad_input.py`
-#: A shorter one, as of 0.2, is for the interpreters after the first.
-FACTOR = float(os.environ.get("GILONCE_SEARCH", "1"))
+from support import FACTOR, IMPLEMENTATIONS, activate, hang_watch
 
 
 def searching(examples: int, at_least: int = 1, **others: Any) -> settings:
-    """Return hypothesis's settings for a search of that many examples."""
+    """Return hypothesis's settings for a search of that many examples.
+
+    A search that is longer than usual begins at random:
+    `GILONCE_SEARCH=3 python -m pytest -m "" tests/laws/test_model.py tests/laws/test_bad_input.py`
+    """
     return settings(
         **{
             "max_examples": max(at_least, round(examples * FACTOR)),

@@ -78,7 +78,10 @@ def test_an_argument_of_a_function_that_is_not_a_method_is_refused(
 
     once = gilonce.once(watched if function is not aconnect else aconnect, **options)
     config = Config()
-    for argument in (config, "a.toml", 3, Config, int, None, mock.Mock(), once):
+    arguments = [config, "a.toml", 3, Config, int, None, mock.Mock(), once]
+    if sys.implementation.name == "pypy":
+        del arguments[2:]  # there each takes seconds, because `get_referrers` looks at all objects of the process
+    for argument in arguments:
         with pytest.raises(TypeError, match=rf"^{function.__name__}\(\) takes no arguments, .*@once_per_args"):
             once(argument)
     assert vars(config) == {}

@@ -21,7 +21,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from support.bytecodes import AtBytecode
+from support.bytecodes import AtBytecode, positions
 
 from .scenario import (
     CannotError,
@@ -112,7 +112,7 @@ def interrupt(tool: Tool) -> None:
     """
     tool.make(Value)()  # imports what is imported late
     remains = Remains()
-    for position in itertools.count(1):
+    for position in positions():
         go_on()
         initializer = First(int)
         touch = tool.make(initializer)
@@ -166,7 +166,7 @@ def interrupt_who_is_waited_for(tool: Tool) -> None:
     interrupted thread is a loser.)
     """
     tool.make(Value)()
-    for position in itertools.count(1):
+    for position in positions():
         go_on()
         entered = threading.Event()
         others: list[start] = []
@@ -240,7 +240,7 @@ def interrupt_who_waits(tool: Tool) -> None:
         touch = tool.make(initializer)
         return touch, lambda position: interrupted(touch, position, raise_keyboard_interrupt)
 
-    for position in itertools.count(1):
+    for position in positions():
         outcome, seen, _ = interrupt_one_who_waits(tool, make, position)
         if seen < position:
             break
@@ -253,7 +253,7 @@ def interrupt_who_waits(tool: Tool) -> None:
 def signal_handler_at_every_bytecode(tool: Tool) -> None:
     """A signal handler that touches the value, at every bytecode of a first touch."""
     tool.make(Value)()
-    for position in itertools.count(1):
+    for position in positions():
         go_on()
         seen_there: list[Any] = []
         touch = tool.make(First(int))

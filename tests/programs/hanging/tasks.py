@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
+from support.bytecodes import positions
+
 from .interrupts import (
     Interruption,
     Remains,
@@ -171,7 +173,7 @@ def interrupt_of_a_task(tool: Tool) -> None:
     """
     _prepare(tool)
     remains = Remains()
-    for position in itertools.count(1):
+    for position in positions():
         go_on()
         initializer = First(int)
         touch = tool.make_async(_async(initializer))

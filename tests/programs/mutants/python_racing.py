@@ -1,4 +1,4 @@
-"""Mistakes in `gilonce/_cells/racing.py`."""
+"""Mistakes in `gilonce/_cells/racing.py`, and in what it takes from `arguments.py` and `discarding.py`."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ MUTANTS = [
     ),
     Mutant(
         "an exception from discard is swallowed",
-        "_cells/racing.py",
+        "_cells/discarding.py",
         "        report_unraisable(error, discard)",
         "        pass",
         (LAWS + "an_exception_from_discard_is_unraisable_and_the_caller_gets_the_value[{}-cell-ValueError]",),
     ),
     Mutant(
         "an exception from discard reaches the caller",
-        "_cells/racing.py",
+        "_cells/discarding.py",
         "        report_unraisable(error, discard)",
         "        raise",
         (LAWS + "an_exception_from_discard_is_unraisable_and_the_caller_gets_the_value[{}-cell-ValueError]",),
@@ -184,7 +184,7 @@ MUTANTS = [
     ),
     Mutant(
         "a full cell takes anything for an initializer",
-        "_cells/racing.py",
+        "_cells/arguments.py",
         "    if not callable(initializer):\n",
         "    if initializer is None:\n",
         ("cells/test_racing.py::test_what_cannot_be_called_is_refused_even_by_a_full_cell[{}-3]",),
@@ -277,28 +277,28 @@ MUTANTS = [
     ),
     Mutant(
         "a value given to a new cell gets a bare error",
-        "_cells/racing.py",
+        "_cells/arguments.py",
         "    if values:\n        value = values[0]",
         "    if False:\n        value = values[0]",
         ("cells/test_racing.py::test_a_value_given_to_a_new_cell_is_answered_with_set[{}-GILOnceCell]",),
     ),
     Mutant(
         "a lock advises no timeout for a number",
-        "_cells/racing.py",
+        "_cells/arguments.py",
         'if "timeout" in taken and type(value) in (int, float) else ""',
         'if False else ""',
         ("cells/test_racing.py::test_a_value_given_to_a_new_cell_is_answered_with_set[{}-OnceLock]",),
     ),
     Mutant(
         "a discard for a lock gets a bare error",
-        "_cells/racing.py",
+        "_cells/arguments.py",
         'if "discard" in options and "discard" not in taken:',
         "if False:",
         ("cells/test_racing.py::test_an_option_that_only_another_cell_has_is_answered_with_that_cell[{}-OnceLock]",),
     ),
     Mutant(
         "a timeout for a cell that never waits gets a bare error",
-        "_cells/racing.py",
+        "_cells/arguments.py",
         'if "timeout" in options and "timeout" not in taken:',
         "if False:",
         ("cells/test_racing.py::test_an_option_that_only_another_cell_has_is_answered_with_that_cell[{}-GILOnceCell]",),
@@ -333,7 +333,7 @@ MUTANTS = [
     ),
     Mutant(
         "what ends the program in the hook for what cannot be raised reaches the caller",
-        "_cells/racing.py",
+        "_cells/discarding.py",
         "except BaseException as failure:",
         "except Exception as failure:",
         ("cells/test_racing.py::test_a_hook_that_fails_is_reported_by_the_default_hook[{}-SystemExit]",),
