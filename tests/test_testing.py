@@ -161,6 +161,27 @@ def test_what_was_empty_is_empty_again(app: App, testing: Any) -> None:
     assert app.module.GLOBAL is app.module.KEPT[0]
 
 
+@pytest.mark.parametrize("name", ["settings", "table of Model", "columns", "shared", "session", "migration", "global"])
+def test_an_override_does_not_hold_inside_even_if_it_was_the_first_value(
+    gilonce: ModuleType, app: App, testing: Any, name: str
+) -> None:
+    """A cell that has never had a value is covered from its first override on."""
+    touch = app.touches[name]
+    if name in ("columns", "shared"):
+        cell = gilonce.cell_of(type(app.instance), name)
+    elif name == "global":
+        cell = gilonce.cell_of(app.module, "GLOBAL")
+    else:
+        cell = touch.cell  # type: ignore[attr-defined]
+    fake = SimpleNamespace(name="fake")
+    with cell.override(fake):
+        with testing.isolated():
+            assert touch().name != "fake"
+        assert touch() is fake
+    assert not cell.is_set()
+    assert "fake" not in app.discarded
+
+
 def test_reset_discards_everything_the_last_made_first(app: App, testing: Any) -> None:
     """A value under an override stays, and so does the override."""
     app.touches["connection"]()

@@ -344,7 +344,9 @@ class Override(AtomicContext, Decorating):
                 "this override is in force already: to enter it within itself, or in another thread, make another one "
                 "with cell.override(value)"
             )
-        layer = Layer(self._cell._to_override(), self._value)
+        place = self._cell._to_override()
+        place._cover()
+        layer = Layer(place, self._value)
         layer.guard = ref(self, layer.leave_unheld)
         self._layer = layer
 

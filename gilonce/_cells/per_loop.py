@@ -23,7 +23,6 @@ from weakref import ref
 from .event_loops import is_closed, is_in_trio, running_loop
 from .public import public
 from .racing import EMPTY, GILOnceCell
-from .registry import register
 from .split import AllValues, Part, SplitCell
 
 TYPE_CHECKING = False
@@ -164,9 +163,7 @@ class LoopOnceCell(SplitCell):
         known.add(cells)
         # `setdefault`, because a signal handler may have made a cell meanwhile.
         cell = cells.setdefault(known, made)
-        if self._made < 0:
-            register(self)
-            self._made = 0
+        self._cover()
         return cell
 
     def is_set(self) -> bool:

@@ -12,7 +12,6 @@ from weakref import ref
 
 from .public import public
 from .racing import EMPTY, GILOnceCell
-from .registry import register
 from .split import Part, SplitCell
 
 TYPE_CHECKING = False
@@ -90,10 +89,7 @@ class ThreadOnceCell(SplitCell):
         cell = here.setdefault("cell", Part(self, cells))
         alive, key = cells.alive, _next_key()
         alive[key] = ref(cell, partial(alive.pop, key))
-        if self._made < 0:
-            # In this order: a thread that finds it registered may go on and publish a value.
-            register(self)
-            self._made = 0
+        self._cover()
         return cell
 
     def override(self, value: Any, /) -> Override:

@@ -216,7 +216,15 @@ class GILOnceCell:
         """Return the cell whose value an override replaces if it is entered now."""
         return self
 
-    # The next three methods are for `gilonce.testing`.
+    # The next four methods are for `gilonce.testing`.
+
+    def _cover(self) -> None:
+        """Let isolations cover this cell, because an override may write its first value."""
+        if self._made < 0:
+            register(self)
+            # Again, because another thread may have published a value meanwhile, and this is the number of that value.
+            if self._made < 0:
+                self._made = 0
 
     def _to_isolate(self) -> GILOnceCell:
         """Return a place that holds this cell's values in all threads."""

@@ -1,10 +1,10 @@
 """The registry from which `gilonce.testing` knows all values that outlive a test.
 
-The cell of a decorated function and a lazy global register just before they get their first value. A class registers
-when it gets its dict of values. So neither decorating nor reading costs anything. Only the table of a function under
-`once_per_args` registers when it is made, because its cells come and go. The registry is one list of weak references.
-Callbacks would need more memory than the references themselves, so there are none. Instead, dead references are
-removed each time the list has doubled.
+The cell of a decorated function and a lazy global register just before they get their first value, be it an override's.
+A class registers when it gets its dict of values. So neither decorating nor reading costs anything. Only the table of a
+function under `once_per_args` registers when it is made, because its cells come and go. The registry is one list of
+weak references. Callbacks would need more memory than the references themselves, so there are none. Instead, dead
+references are removed each time the list has doubled.
 
 To register then is early enough. `isolated()` and `reset()` are about values: there is nothing to hide or to discard in
 a cell that has never had one. What gets its first value inside an isolation is registered when the isolation ends, even

@@ -17,6 +17,7 @@ from weakref import ref
 from .arguments import check_discard, explain_misuse
 from .discarding import dispose
 from .racing import EMPTY, GILOnceCell, Nameable, NamedCell
+from .registry import register
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,6 +138,13 @@ class SplitCell(Nameable):
     def _is_set_anywhere(self) -> bool:
         return any([cell.is_set() for cell in self._cells.all()])  # noqa: C419 - no generator to drop
 
+    def _cover(self) -> None:
+        """Let isolations cover this cell, which is about to get a value."""
+        if self._made < 0:
+            # In this order: a thread that finds it registered may go on and publish a value.
+            register(self)
+            self._made = 0
+
     def _to_isolate(self) -> AllValues:
         return AllValues(self)
 
@@ -239,6 +247,9 @@ class AllValues:
 
     def _place(self) -> tuple[Any, ...]:
         return (self._cell,)
+
+    def _cover(self) -> None:
+        self._cell._cover()
 
     def _load(self) -> Any:
         return self._cell._cells

@@ -224,6 +224,9 @@ class GlobalCell:
     def _replace(self, *arguments: Any) -> Any:
         return self._cell._replace(*arguments)
 
+    def _cover(self) -> None:
+        register_proxy(self._proxy)
+
     def _to_override(self) -> GlobalCell:
         return self
 

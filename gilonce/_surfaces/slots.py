@@ -90,15 +90,24 @@ def member_for(user: Any, instance: object) -> Any:
     if member is None:
         member = find_member(user, cls)
         if member is None:
-            instead = advice_for(cls)
-            owner = owner_of_slots(cls) or repr(cls.__name__)
-            advice = f"{instead}, and leave slot out" if instead else f"Add {user._slot!r} to the __slots__ of {owner}"
-            raise TypeError(f"No slot {user._slot!r} on {cls.__name__!r} instance to cache {what}. {advice}")
+            raise TypeError(
+                f"No slot {user._slot!r} on {cls.__name__!r} instance to cache {what}. {_advice(user._slot, cls)}"
+            )
         _check_not_shared(user, cls, member)
         # `prepare_class` cannot find every default: a subclass may add one, or the field may be a base's.
         _check_no_default(user, cls.__mro__, member)
         class_values(cls, what)[key] = member
     return member
+
+
+def _advice(slot: str, cls: type) -> str:
+    """Return what to write if `cls` has no such slot."""
+    if instead := advice_for(cls):
+        return f"{instead}, and leave slot out"
+    owner = owner_of_slots(cls) or repr(cls.__name__)
+    if any([slot in base.__dict__ for base in cls.__mro__]):  # noqa: C419 - no generator to drop
+        return f"A slot needs a name of its own: write slot='_{slot}', and add that to the __slots__ of {owner}"
+    return f"Add {slot!r} to the __slots__ of {owner}"
 
 
 def find_member(user: Any, cls: type) -> Any:

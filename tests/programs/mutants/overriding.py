@@ -11,6 +11,7 @@ PUTS_BACK = OVERRIDE + ".py::test_an_override_replaces_a_value_and_puts_it_back[
 ANY_ORDER = OVERRIDE + ".py::test_overrides_may_be_left_in_any_order[{}-own-order0]"
 NO_OTHER = OVERRIDE + ".py::test_a_value_that_replaced_the_override_is_discarded_and_no_other[{}-own]"
 AS_BEFORE = TESTING + "everything_starts_empty_and_is_as_before_afterwards[{}]"
+FIRST_IS_AN_OVERRIDE = TESTING + "an_override_does_not_hold_inside_even_if_it_was_the_first_value[{{}}-{}]"
 EVERY_KEY = TESTING + "every_key_starts_empty_and_is_as_before_afterwards[{}-{{}}]"
 MADE_FOR_KEYS = TESTING + "what_was_made_for_keys_is_discarded_the_last_made_first[{}]"
 
@@ -28,6 +29,20 @@ REGISTERS_LATE = (
 )
 
 PYTHON = [
+    Mutant(
+        "an isolation does not cover what an override writes first",
+        "_cells/override.py",
+        "        place._cover()\n",
+        "",
+        (FIRST_IS_AN_OVERRIDE.format("settings"), FIRST_IS_AN_OVERRIDE.format("table of Model")),
+    ),
+    Mutant(
+        "an isolation does not cover a global whose first value is an override's",
+        "_surfaces/global_cell.py",
+        "    def _cover(self) -> None:\n        register_proxy(self._proxy)\n",
+        "    def _cover(self) -> None:\n        pass\n",
+        (FIRST_IS_AN_OVERRIDE.format("global"),),
+    ),
     Mutant(
         "an override does not empty a cell again",
         "_cells/racing.py",
@@ -149,8 +164,8 @@ PYTHON = [
     Mutant(
         "a cell registers after its first value is published",
         "_cells/racing.py",
-        "        if self._made < 0:\n",
-        "        if False:\n",
+        "        if self._made < 0:\n            # Before",
+        "        if False:\n            # Before",
         (BESIDE.format("once_function"),),
         also=(("            self._made = next_number()\n", REGISTERS_LATE),),
     ),
