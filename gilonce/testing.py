@@ -19,6 +19,7 @@ True
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 from weakref import ref
@@ -29,6 +30,7 @@ from ._cells.override import (
     Layer,
     discard_now,
     finish_discarding,
+    in_one_step,
     is_overridden,
     replace_layers,
     report_unawaited,
@@ -57,6 +59,7 @@ class _Foreign:
 
     _made = 0
     _discard = None
+    _calls_user = True
 
     def __init__(self, cell: Any) -> None:
         self._cell = cell
@@ -68,7 +71,7 @@ class _Foreign:
         return self._cell.get(EMPTY)
 
     def _replace(self, _: Any, new: Any, stack: Any, before: Any, after: Any) -> bool:
-        if not replace_layers(stack, before, after):  # pragma: no cover - another thread came in between
+        if not in_one_step(replace_layers, stack, before, after):  # pragma: no cover - another thread came in between
             return False
         self._cell.take(EMPTY)
         if new is not EMPTY:
@@ -251,9 +254,9 @@ class isolated(AtomicContext, Decorating):  # noqa: N801 - a context manager, na
                 isolation.leave()
             finally:
                 isolation.leave()
-            while isolation.made:
-                _, value, discard = isolation.made.pop()
-                await finish_discarding(discard, discard_now(discard, value))
+                while isolation.made:
+                    _, value, discard = isolation.made.pop()
+                    await finish_discarding(discard, discard_now(discard, value))
 
 
 class _Isolation:
@@ -276,18 +279,33 @@ class _Isolation:
         """Restore everything. May be called again after an interrupt."""
         if not self.is_in_force:
             return
-        made = self.made
-        # Places that did not exist when this was entered have no layer.
         known = {layer.key for layer in self.layers}
-        for place in _places():
-            if Layer(place, EMPTY).key not in known:
-                made += _take(place)
-        for layer in self.layers:
-            layer.leave()
-            made += [(number, value, layer.cell._discard) for number, value in layer.take_replaced_values()]
-        made.sort(key=lambda one: one[0])
+        try:
+            # If a key's `__eq__` or a user's cell raises, everything else is restored all the same.
+            with ExitStack() as steps:
+                for layer in reversed(self.layers):
+                    steps.callback(self._leave_layer, layer)
+                for it in registered():
+                    steps.callback(self._take_new, it, known)
+        except Exception:
+            self._end()
+            raise
+        self._end()
+
+    def _end(self) -> None:
+        self.made.sort(key=lambda one: one[0])
         self.is_in_force = False
         self.guard = None
+
+    def _take_new(self, it: Any, known: set[tuple[object, ...]]) -> None:
+        """Take the values out of places that did not exist when this was entered, and so have no layer."""
+        for place in map(_place_of, _cells_of(it)):
+            if Layer(place, EMPTY).key not in known:
+                self.made += _take(place)
+
+    def _leave_layer(self, layer: Layer) -> None:
+        layer.leave()
+        self.made += [(number, value, layer.cell._discard) for number, value in layer.take_replaced_values()]
 
     def discard(self) -> None:
         while self.made:

@@ -14,7 +14,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from support import WATCHDOG, clean_testing, run_python, run_threads, survives_interrupts
+from support import WATCHDOG, clean_testing, drive, run_python, run_threads, survives_interrupts
 from support.bytecodes import AtBytecode, files_of, positions
 
 
@@ -373,6 +373,97 @@ def test_a_cell_of_a_users_own_is_emptied_and_set_again(gilonce: ModuleType, tes
     assert function() is before
     testing.reset()
     assert function() is not before
+
+
+def test_an_isolation_does_not_hold_up_an_override_by_a_cell_that_locks(gilonce: ModuleType, testing: Any) -> None:
+    """A thread that is in such a cell may enter an override, while another empties the cell to isolate it."""
+    is_initializing, is_taking = threading.Event(), threading.Event()
+    other = gilonce.GILOnceCell()
+
+    class Locking(OwnCell):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lock = threading.RLock()
+
+        def get_or_init(self, initializer: Any) -> Any:
+            with self.lock:
+                return super().get_or_init(initializer)
+
+        def take(self, default: Any = None) -> Any:
+            is_taking.set()
+            with self.lock:
+                return super().take(default)
+
+    @gilonce.once(cell=Locking)
+    def function() -> str:
+        is_initializing.set()
+        assert is_taking.wait(WATCHDOG)
+        with other.override("fake"):
+            return "value"
+
+    def isolate() -> None:
+        assert is_initializing.wait(WATCHDOG)
+        with testing.isolated():
+            pass
+
+    assert run_threads(function, isolate) == ["value", None]
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["with", "async with"])
+def test_what_raises_when_an_isolation_is_left_hinders_nothing_else(
+    gilonce: ModuleType, testing: Any, is_async: bool
+) -> None:
+    """A key's `__eq__`, or a user's own cell. The error reaches the caller, and all other values are restored."""
+    discarded: list[Any] = []
+    is_broken = False
+
+    class Key:
+        def __init__(self, hashed: int) -> None:
+            self.hashed = hashed
+
+        def __hash__(self) -> int:
+            return self.hashed
+
+        def __eq__(self, other: object) -> bool:
+            if is_broken:
+                raise ZeroDivisionError
+            return self is other
+
+    class Broken(OwnCell):
+        def set(self, value: Any) -> None:
+            super().set(value)
+            if is_broken:
+                raise ZeroDivisionError
+
+    keyed = gilonce.once_per_args(lambda key: object(), discard=discarded.append)
+    own = gilonce.once(lambda: object(), cell=Broken)
+    others = [gilonce.once(lambda: object(), discard=discarded.append) for _ in range(3)]
+    keys = [Key(7), Key(7)]
+    first = others[0]()
+    before = [own(), *[function() for function in others]]
+    made = []
+
+    def use() -> None:
+        nonlocal is_broken
+        made.extend([function() for function in [own, *others]])
+        for key in keys:
+            keyed(key)
+        is_broken = True
+
+    async def in_a_task() -> None:
+        async with testing.isolated():
+            use()
+
+    def in_a_block() -> None:
+        with testing.isolated():
+            use()
+
+    with pytest.raises(ZeroDivisionError):
+        drive(in_a_task()) if is_async else in_a_block()
+    is_broken = False
+    assert [own(), *[function() for function in others]] == before
+    assert others[0]() is first
+    assert all(value in discarded for value in made[1:])
 
 
 def test_a_class_that_lost_its_values_has_none_to_forget(gilonce: ModuleType, testing: Any) -> None:

@@ -112,6 +112,11 @@ def in_one_step(step: Callable[..., Any], *arguments: Any) -> Any:
         return step(*arguments)
 
 
+def _replace(cell: Any, *change: Any) -> bool:
+    """Call `cell._replace` in one step, unless it calls a user's code, which may wait: then no lock may be held."""
+    return bool(cell._replace(*change) if cell._calls_user else in_one_step(cell._replace, *change))
+
+
 def replace_layers(stack: Stack, before: Layers, after: Layers) -> bool:
     """Replace the layers of a stack, if they are `before`. Return whether they were."""
     if stack.layers is before:
@@ -192,7 +197,7 @@ class Layer:
                 continue
             found = cell._load()
             self._made = cell._made
-            if in_one_step(cell._replace, found, self.value, stack, before, (*before, (self, found))):
+            if _replace(cell, found, self.value, stack, before, (*before, (self, found))):
                 break
         cell._wake()
 
@@ -207,7 +212,7 @@ class Layer:
             (replaced, found), idle, cell = self._restores, Stack(), self.cell
             while cell._load() is replaced is not found:
                 # This is False if the interrupted step has left a claim on a slot. The claim is removed then.
-                if in_one_step(cell._replace, replaced, found, idle, idle.layers, None):
+                if _replace(cell, replaced, found, idle, idle.layers, None):
                     break
             self._note_restored(replaced, found)
             self._restores = None
@@ -229,7 +234,7 @@ class Layer:
             self._replaced_made = cell._made
             replaced = cell._load()
             self._restores = replaced, found
-            is_done = in_one_step(cell._replace, replaced, found, stack, before, below or None)
+            is_done = _replace(cell, replaced, found, stack, before, below or None)
             if is_done:
                 self._note_restored(replaced, found)
             self._restores = None

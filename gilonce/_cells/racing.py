@@ -195,7 +195,10 @@ class GILOnceCell:
         box = self._values.pop("value", None)
         return EMPTY if box is None else box[0]
 
-    # The next two methods let an override replace the value; see `override.py`.
+    # These let an override replace the value; see `override.py`.
+
+    #: Whether `_replace` calls code of the user's.
+    _calls_user: ClassVar[bool] = False
 
     def _place(self) -> tuple[Any, ...]:
         """Return the place of the value as a tuple: the object that holds it, then where it is in that object."""

@@ -240,6 +240,7 @@ class AllValues:
     """All values of a `SplitCell` as one place, for overrides and for `gilonce.testing`. It holds a container."""
 
     _made = 0
+    _calls_user = False
 
     def __init__(self, cell: SplitCell) -> None:
         self._cell = cell

@@ -205,6 +205,15 @@ class ForwardingNode:
         finally:
             self._note()
 
+    def import_attr(self, module: str, attr: str) -> Any:
+        """Call the cell's `import_attr`."""
+        try:
+            value = self._cell.import_attr(module, attr)
+            self._had_value = True
+        finally:
+            self._note()
+        return value
+
     def take(self, default: Any = None) -> Any:
         """Call the cell's `take`."""
         try:

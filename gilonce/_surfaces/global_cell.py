@@ -202,6 +202,8 @@ class GlobalCell:
 
     # What `override` and `gilonce.testing` need; see `GILOnceCell`.
 
+    _calls_user = False
+
     @property
     def _discard(self) -> Any:
         return self._cell._discard

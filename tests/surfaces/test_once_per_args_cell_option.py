@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import gc
 import pickle
 import threading
 import weakref
@@ -172,6 +173,15 @@ def test_process_cells_and_cells_of_ones_own(gilonce: ModuleType) -> None:
     held = get.cell(1)
     assert get.cell(1) is held
     assert isinstance(held, gilonce.Cell)
+
+
+def test_what_is_imported_into_the_cell_of_a_key_is_the_value_of_calls(gilonce: ModuleType) -> None:
+    """As with every other way to fill a cell, the key then keeps its cell."""
+    for make in (gilonce.ProcessOnceCell, type("Derived", (gilonce.GILOnceCell,), {})):
+        get = gilonce.once_per_args(lambda key: [key], cell=make)
+        imported = get.cell(1).import_attr("decimal", "Decimal")
+        gc.collect()
+        assert get(1) is imported
 
 
 def test_cells_of_ones_own_leave_nothing_behind_either(gilonce: ModuleType) -> None:

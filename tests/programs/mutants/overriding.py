@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mutant import BETWEEN, FORK, Mutant
+from mutant import BETWEEN, FORK, NO_GIL, Mutant
 
 OVERRIDE = "cells/test_override"
 TESTING = "test_testing.py::test_"
@@ -29,6 +29,29 @@ REGISTERS_LATE = (
 )
 
 PYTHON = [
+    Mutant(
+        "a user's cell is emptied under the lock of overrides",
+        "_cells/override.py",
+        "cell._replace(*change) if cell._calls_user else in_one_step",
+        "in_one_step",
+        (TESTING + "an_isolation_does_not_hold_up_an_override_by_a_cell_that_locks[{}]",),
+        needs=NO_GIL,
+        hangs=True,
+    ),
+    Mutant(
+        "what raises when an isolation is left keeps the rest from being restored",
+        "testing.py",
+        "                for layer in reversed(self.layers):\n"
+        "                    steps.callback(self._leave_layer, layer)\n",
+        "",
+        (TESTING + "what_raises_when_an_isolation_is_left_hinders_nothing_else[{}-with]",),
+        also=(
+            (
+                "        self._end()\n\n",
+                "        for layer in self.layers:\n            self._leave_layer(layer)\n        self._end()\n\n",
+            ),
+        ),
+    ),
     Mutant(
         "an isolation does not cover what an override writes first",
         "_cells/override.py",
@@ -220,7 +243,7 @@ PYTHON = [
     Mutant(
         "isolated discards the first made first",
         "testing.py",
-        "        made.sort(key=lambda one: one[0])\n",
+        "        self.made.sort(key=lambda one: one[0])\n",
         "        made.sort(key=lambda one: one[0], reverse=True)\n",
         (AS_BEFORE,),
     ),
