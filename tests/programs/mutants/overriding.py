@@ -244,7 +244,7 @@ PYTHON = [
         "isolated discards the first made first",
         "testing.py",
         "        self.made.sort(key=lambda one: one[0])\n",
-        "        made.sort(key=lambda one: one[0], reverse=True)\n",
+        "        self.made.sort(key=lambda one: one[0], reverse=True)\n",
         (AS_BEFORE,),
     ),
     Mutant(
