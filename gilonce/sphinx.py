@@ -27,7 +27,8 @@ def setup(app: Any) -> dict[str, Any]:
     from . import __version__
 
     app.setup_extension("sphinx.ext.autodoc")
-    getters: dict[type, Any] = getattr(app.registry, "autodoc_attrgetters", {})  # older ones name it differently
+    # Older versions of Sphinx name it differently.
+    getters: dict[type, Any] = getattr(app.registry, "autodoc_attrgetters", {})
     read = sys.modules["sphinx.util.inspect"].safe_getattr
     safely = _SafeGetattr(read)
     for cls in type, ModuleType:

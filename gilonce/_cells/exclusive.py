@@ -38,10 +38,11 @@ if TYPE_CHECKING:
 
 
 class ExclusiveInit:
-    """A mixin that decides which caller may fill a cell. The racing cell class behind it stores the value.
+    """A mixin that decides which caller may fill a cell.
 
-    A subclass implements `_run_exclusively(initializer, compute)`, which calls `compute()` as soon as this caller may
-    fill the cell, and returns the value.
+    In the MRO it comes before a racing cell class, which stores the value. A subclass implements
+    `_run_exclusively(initializer, compute)`, which calls `compute()` as soon as this caller may fill the cell, and
+    returns the value.
     """
 
     __slots__ = ()

@@ -122,8 +122,9 @@ def _let_go() -> None:
 def keep_for_ever(value: object) -> None:
     """Keep `value` alive for ever, so it is not finalized even at the end of the interpreter.
 
-    The list `_inherited` keeps it alive until the interpreter ends, and clears all modules. (PyPy finalizes nothing
-    at its end. Without the native core and without ctypes, CPython has nothing better than the list.)
+    `_inherited` keeps it alive only until the interpreter clears all modules at its end. An extra reference keeps it
+    alive after that. (PyPy finalizes nothing at its end. Without the native core and without ctypes, CPython has
+    nothing better than `_inherited`.)
     """
     if _increment is not None:
         # One reference too many: the count never becomes zero.

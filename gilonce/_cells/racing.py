@@ -96,10 +96,10 @@ def replace_entry(
 ) -> bool:
     """Replace the entry `old` of a dict by `new`, and the layers `before` of `stack` by `after`, or neither of them.
 
-    `EMPTY` stands for no entry. On CPython with a GIL this is one step. Threads switch only after calls and at jumps,
-    in Python 3.10 also at forward jumps. When something is written, no jump was taken since the first check, and the
-    only call comes last. Nothing is allocated there that could start the garbage collector, and no last reference is
-    dropped.
+    `EMPTY` stands for no entry. On CPython with a GIL this is one step. Threads switch only after calls and at
+    backward jumps, and in Python 3.10 also at forward jumps. When something is written, no jump was taken since the
+    first check, and the only call comes last. Nothing is allocated there that could start the garbage collector, and no
+    last reference is dropped.
 
     On other interpreters, a lock keeps other overrides out (see `override.py`), and `setdefault` detects an entry that
     is published meanwhile. A `take()` that comes in between may be undone.

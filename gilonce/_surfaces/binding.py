@@ -40,9 +40,20 @@ class Parameter:
         return {REST: "*", KEYWORDS: "**"}.get(self.kind, "") + self.name
 
 
+def is_called_as_shown(function: Any) -> bool:
+    """Return whether `function` is a plain function whose signature is that of its own code.
+
+    The signature of a decorated function is that of the function behind `__wrapped__`. A call with the same arguments
+    in another spelling may not fit the decorated function.
+    """
+    return type(function) is FunctionType and not (
+        hasattr(function, "__wrapped__") or hasattr(function, "__signature__")
+    )
+
+
 def parameters_of(function: Any) -> list[Parameter]:
     """Return the parameters of `function`. Like `inspect`, this follows `__wrapped__`."""
-    if type(function) is FunctionType and not (hasattr(function, "__wrapped__") or hasattr(function, "__signature__")):
+    if is_called_as_shown(function):
         return _of_code(function)
     from inspect import Parameter as Inspected
     from inspect import signature

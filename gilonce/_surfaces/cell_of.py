@@ -51,9 +51,7 @@ def cell_of(owner: Any, name: str, /) -> Any:
         a lazy global also reaches its proxy, and the modules in which the object has replaced the name.
 
     Raises:
-        TypeError: the attribute has no cell. The message says what was found.
-
-    Whether there is one value per process, per thread, per class or per instance depends on the attribute.
+        TypeError: if the attribute has no cell. The message says what was found.
 
     >>> from gilonce import once_property
     >>> class Page:

@@ -1,4 +1,4 @@
-"""What a surface needs to look like the function that it wraps, and to say where its cell is."""
+"""What a surface needs to look like its function, to say where its cell is, and to be found under other decorators."""
 
 from __future__ import annotations
 
@@ -58,6 +58,32 @@ def shown_in_code(surface: Any) -> str:
         return name
     owner = surface.__self__
     return f"{owner.__name__ if issubclass(type(owner), type) else 'obj'}.{name.rpartition('.')[2]}"
+
+
+def leads_to(entry: object, surface: object) -> bool:
+    """Return whether `entry` is `surface`, or a descriptor or decorated function over it.
+
+    No `__getattr__` runs, and no lazy object of wrapt, lazy-object-proxy or gilonce computes its value.
+    """
+    found = [entry]
+    # The number of steps is limited, because `__wrapped__` may lead in a circle.
+    for entry in found:
+        if entry is surface:
+            return True
+        if len(found) > 100 or any(hasattr(type(entry), name) for name in ("__wrapped_factory__", "__factory__")):
+            continue
+        if type(entry) is FunctionType:
+            # This is faster than the exceptions below. The Python implementation of `once_per_args` may return a plain
+            # function, which has the surface as `_gilonce`.
+            attributes = entry.__dict__
+            found.extend([attributes[name] for name in ("__wrapped__", "_gilonce") if name in attributes])
+            continue
+        for name in ("fget", "func", "__func__", "__wrapped__"):
+            try:
+                found.append(object.__getattribute__(entry, name))
+            except Exception:  # noqa: BLE001 - a user's property may raise anything
+                continue
+    return False
 
 
 def surface_dir(surface: Any) -> list[str]:

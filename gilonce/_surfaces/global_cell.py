@@ -76,7 +76,7 @@ class _Names(dict[tuple[int, str], "list[Any]"]):
     """The names in modules under which a touch has found the proxy, by the `id` of the namespace and the name.
 
     Each entry is a list of the namespace, the name, and what gilonce has put there: the proxy or an object. It is made
-    before the name is replaced. So whoever finds the object under the name also finds the entry.
+    before the name is replaced. So a thread that finds the object under the name also finds the entry.
     """
 
     __slots__ = ("__weakref__",)
@@ -153,7 +153,7 @@ def follow_cell(proxy: Any, cell: Any) -> None:
 
 
 class GlobalCell:
-    """The cell of a lazy global. It has the methods of `GILOnceCell`."""
+    """The cell of a lazy global. It has the methods of `GILOnceCell`. A copy of it is a standalone cell."""
 
     final = True
 
@@ -161,7 +161,7 @@ class GlobalCell:
         self._proxy = proxy
         self._cell = cell
 
-    def get(self, default: Any = None, /) -> Any:
+    def get(self, default: Any = None) -> Any:
         return self._cell.get(default)
 
     def is_set(self) -> bool:
@@ -187,10 +187,14 @@ class GlobalCell:
             cell.set(value)
         follow_cell(self._proxy, self._cell)
 
-    def take(self, default: Any = None, /) -> Any:
+    def take(self, default: Any = None) -> Any:
         taken = self._cell.take(default)
         follow_cell(self._proxy, self._cell)
         return taken
+
+    def import_attr(self, module: str, attr: str) -> Any:
+        register_proxy(self._proxy)
+        return self._cell.import_attr(module, attr)
 
     def override(self, value: Any, /) -> Override:
         from .._cells.override import Override
@@ -199,6 +203,22 @@ class GlobalCell:
 
     def __repr__(self) -> str:
         return repr(self._cell)
+
+    def __copy__(self) -> Any:
+        from copy import copy
+
+        return copy(self._cell)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        from copy import deepcopy
+
+        return deepcopy(self._cell, memo)
+
+    def __reduce__(self) -> Any:
+        # As in `BoundCell`: `getitem((cell,), 0)` is a way to return any object. pickle copies the cell.
+        from operator import getitem
+
+        return getitem, ((self._cell,), 0)
 
     # What `override` and `gilonce.testing` need; see `GILOnceCell`.
 

@@ -1,4 +1,4 @@
-"""What a class says about its instances, and which class a factory says it makes an instance of.
+"""What a class says about its instances, and the class that a factory names as its result.
 
 Nothing here looks up an attribute on a user's object. Classes are read through the descriptors of `type`. So no
 `__getattr__`, no `__getattribute__` and no metaclass of a user's is called.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import re
 import sys
-from types import FunctionType, ModuleType
+from types import FunctionType, GenericAlias, ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ flags_of = type.__dict__["__flags__"].__get__
 entries_in = type.__dict__["__dict__"].__get__
 _entries_in_module: Any = vars(ModuleType)["__dict__"]
 module_entries = _entries_in_module.__get__
+
+_TYPING = ("typing", "typing_extensions")
 
 _MISSING = object()
 
@@ -76,8 +78,20 @@ def implied_interface(factory: Any) -> type | None:
     if type(annotation) is str:
         annotation = _look_up(annotation, factory)
     if not is_class(annotation):
-        annotation = getattr(annotation, "__origin__", None)
+        annotation = _origin_of(annotation)
     return annotation if is_class(annotation) and says_something(annotation) else None
+
+
+def _origin_of(annotation: object) -> Any:
+    """Return the class `dict` for the annotation `dict[str, int]`, and None for what is not a generic alias."""
+    alias_type = type(annotation)
+    if not issubclass(alias_type, GenericAlias) and entries_in(alias_type).get("__module__") not in _TYPING:
+        # It may be a lazy global, or another object that has an answer to every name.
+        return None
+    try:
+        return object.__getattribute__(annotation, "__origin__")
+    except AttributeError:
+        return None
 
 
 def is_class(it: object) -> bool:
@@ -103,7 +117,7 @@ def says_something(cls: type) -> bool:
         return False
     # `Any`, `Annotated`, `TextIO` and `Union` are classes in some versions.
     module = entries_in(cls).get("__module__")
-    return module not in ("typing", "typing_extensions") and name_of_class(cls) != "Union"
+    return module not in _TYPING and name_of_class(cls) != "Union"
 
 
 _NAMES = re.compile(r"\w+(\.\w+)*")

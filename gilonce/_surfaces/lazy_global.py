@@ -54,7 +54,7 @@ def lazy_global(
     `override`, `set` and `take`, which reach everyone.
 
     `doctest` reads `__wrapped__` of everything in a module, and so uses its lazy globals. Under pytest, gilonce's
-    plugin keeps `--doctest-modules` from it.
+    plugin prevents this for `--doctest-modules`.
 
     Parameters:
         factory: called without arguments on the first use.
@@ -66,17 +66,16 @@ def lazy_global(
         discard: called with each object that lost the race; see `GILOnceCell`.
         cell: a callable that makes the cell. The default is `GILOnceCell`. Use `OnceLock`,
             `functools.partial(OnceLock, timeout=30)`, `ThreadOnceCell`, `LoopOnceCell`, `ProcessOnceCell`, or your own
-            (see `Cell`).
-            If the cell is not `final`, the name keeps the proxy, which reads the cell at every use.
+            (see `Cell`). If the cell is not `final`, the name keeps the proxy, which reads the cell at every use.
 
     Returns:
         A proxy, built on wrapt's. `proxy.__wrapped__` is the object, `proxy._self_cell` the cell.
 
     Raises:
-        TypeError: If `factory` is not callable, or is a coroutine function; if `interface` is not a class; if `cell`
-            makes no cell, or is given together with `discard`.
-        RuntimeError: At a use, if the factory raises an AttributeError, which must not look like a missing attribute.
-        BaseException: At a use, whatever else the factory raises. The next use tries again.
+        TypeError: if `factory` is not callable, or is a coroutine function; if `interface` is not a class; if `cell`
+            does not make cells, or is given together with `discard`.
+        RuntimeError: at a use, if the factory raises an AttributeError, which must not look like a missing attribute.
+        BaseException: at a use, whatever else the factory raises. The next use tries again.
 
     >>> PRIMES = lazy_global(lambda: print("computing") or [2, 3, 5, 7])
     >>> len(PRIMES)

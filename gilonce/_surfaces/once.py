@@ -40,6 +40,7 @@ from .disguise import (
     bound_reduce,
     get_behind,
     instance_check,
+    leads_to,
     mro_entries,
     subclass_check,
     surface_dir,
@@ -89,8 +90,9 @@ def once(
             (see `Cell`).
 
     Returns:
-        An object that looks like `function`. Its `.cell` is the cell of a function. For methods, `obj.m.cell` is the
-        cell of the instance and `Cls.m.cell` the cell of the class. Without `function`, a decorator.
+        An object that looks like `function`. Its `.cell` is the cell of a function. For a method, `obj.m.cell` is the
+        cell of the instance. For a class method, `Cls.m.cell` is the cell of the class. Without `function`, a
+        decorator.
 
     Raises:
         TypeError: at decoration, if `function` is not callable, is a generator function, or has two or more required
@@ -226,7 +228,7 @@ class Once:
     # `slots.py` calls these two. The method may be under another decorator.
 
     def _home_in(self, cls: type) -> type | None:
-        for leads in (_is, _leads_to):
+        for leads in (_is, leads_to):
             for base in cls.__mro__:
                 # A copy, because another thread may set an attribute of the class meanwhile.
                 for entry in base.__dict__.copy().values():
@@ -235,7 +237,7 @@ class Once:
         return None
 
     def _is_attribute_of(self, home: type, name: str) -> bool:
-        return _leads_to(home.__dict__.get(name), self)
+        return leads_to(home.__dict__.get(name), self)
 
     def _ask(self, cell: GILOnceCell, initializer: Callable[[], Any]) -> Any:
         if not self._is_async:
@@ -380,35 +382,15 @@ def check_owner(once: Once, owner: object) -> None:
 
 
 def _belongs_to(once: Once, owner: object) -> bool:
-    """Return whether a class of `owner` has an attribute that is `once` or leads to it; see `_leads_to`."""
+    """Return whether a class of `owner` has an attribute that is `once` or leads to it; see `leads_to`."""
     classes = type(owner).__mro__ + (owner.__mro__ if is_class(owner) else ())
     # Copies, because another thread may set an attribute of the class meanwhile.
     entries = [entry for cls in classes for entry in cls.__dict__.copy().values()]
-    return any(entry is once for entry in entries) or any(_leads_to(entry, once) for entry in entries)
+    return any(entry is once for entry in entries) or any(leads_to(entry, once) for entry in entries)
 
 
 def _is(entry: object, once: Once) -> bool:
     return entry is once
-
-
-def _leads_to(entry: object, once: Once) -> bool:
-    """Return whether `entry` is `once`, or a descriptor or decorated function over it.
-
-    No `__getattr__` runs, and no lazy object of wrapt, lazy-object-proxy or gilonce computes its value.
-    """
-    found = [entry]
-    # The number of steps is limited, because `__wrapped__` may lead in a circle.
-    for entry in found:
-        if entry is once:
-            return True
-        if len(found) > 100 or any(hasattr(type(entry), name) for name in ("__wrapped_factory__", "__factory__")):
-            continue
-        for name in ("fget", "func", "__func__", "__wrapped__"):
-            try:
-                found.append(object.__getattribute__(entry, name))
-            except Exception:  # noqa: BLE001 - a user's property may raise anything
-                continue
-    return False
 
 
 def _is_called_bound(once: Once, owner: object) -> bool:

@@ -25,7 +25,7 @@ from .._cells.registry import register
 from .._native import implementation, replace_with_native
 from .._storage.bound import is_class
 from .._storage.keyed import KeyedDefinition, Table
-from .binding import Binding, is_hashable
+from .binding import Binding, is_called_as_shown, is_hashable
 from .disguise import (
     ON_CELL,
     Derived,
@@ -36,6 +36,7 @@ from .disguise import (
     bound_reduce,
     get_behind,
     instance_check,
+    leads_to,
     mro_entries,
     shown_in_code,
     subclass_check,
@@ -87,8 +88,8 @@ def once_per_args(
 
     Returns:
         An object that looks like `function`. `.cell(*args, **kwargs)` is the one cell of these arguments. `.take_all()`
-        empties all cells and returns the values that they held, and `.cache_clear()` only empties them. A method has
-        these three on `obj.m`, and a class method on `Cls.m`. Without `function`, a decorator.
+        empties all cells and returns the values that they held, and `.cache_clear()` does the same and returns None. A
+        method has these three on `obj.m`, and a class method on `Cls.m`. Without `function`, a decorator.
 
     Raises:
         TypeError: at decoration, if `function` is not callable or is a generator function, if `key` is not callable,
@@ -308,20 +309,13 @@ class OncePerArgs:
             for cls in classes:
                 entry = _namespace_of(cls).get(name)
                 if entry is not None:
-                    if isinstance(entry, entry_type) and not isinstance(entry, staticmethod) and self._is_under(entry):
+                    # `leads_to` first: for a lazy object, `isinstance` would compute its value.
+                    if leads_to(entry, self) and isinstance(entry, entry_type) and not isinstance(entry, staticmethod):
                         if entry_type is classmethod:
                             self._owned_keys.is_below_classmethod = True
                         return True
                     break
         return False
-
-    def _is_under(self, entry: Any) -> bool:
-        # The number of steps is limited, because `__wrapped__` may lead in a circle, and a mock has any attribute.
-        for _ in range(100):
-            if entry is None or entry is self or getattr(entry, "__dict__", {}).get("_gilonce") is self:
-                break
-            entry = getattr(entry, "__func__" if isinstance(entry, classmethod) else "__wrapped__", None)
-        return entry is not None
 
     def _ask_for(self, owner: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self._ask(self._definition.table_of(owner), self._owned_keys, args, kwargs)
@@ -581,7 +575,7 @@ def once_per_args_with(
 def _is_replaceable(once: OncePerArgs) -> bool:
     """Return whether a plain function can replace `once`."""
     return (
-        type(once._function) is FunctionType
+        is_called_as_shown(once._function)
         and once._takes_owner is False
         and once._binds_to == "instance"
         and not once._is_async

@@ -8,7 +8,8 @@ as the decorated function and the options of its decorator. The copy is empty.
 An object is not told who pickles it, so this looks at the calling frames:
 
 * cloudpickle asks `isinstance(obj, FunctionType)` in a method `reducer_override`, a hook of `pickle.Pickler`, and makes
-  a plain function of whatever says yes. So there, a once function says no. Then pickle calls `__reduce__`, as always.
+  a plain function of every object that says yes. So there, a once function says no. Then pickle calls `__reduce__`, as
+  always.
 * `__reduce__` looks for the first caller outside `pickle`. In a module of cloudpickle, or a vendored copy of it, the
   global `_should_pickle_by_reference` decides. dill has no such function; its rule is written down here.
 """

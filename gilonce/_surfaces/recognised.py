@@ -42,7 +42,7 @@ def class_for_tools(prop: Any) -> type:
     if isinstance(found, type) and (found.__module__ == "functools" or not issubclass(cls, found)):
         return found
     # If no module has imported functools, none can ask whether this is a `cached_property`. Else a program has replaced
-    # `functools.cached_property`, say by `once_property`. Then isinstance() needs no answer of ours, but pydantic still
+    # `functools.cached_property`, say by `once_property`. Then isinstance() needs no answer from us, but pydantic still
     # wants a class of functools.
     return cls if functools is None else AttributeOfFunctools
 

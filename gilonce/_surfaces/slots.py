@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from .._cells.racing import Discard
 
 
-#: For each surface, what returns whether the objects of a class may be users. No surface imports another.
+#: For each surface, a function that returns whether instances of a class may be users. No surface imports another.
 _tests: dict[str, Callable[[type], bool]] = {}
 
 
 def add_users(surface: str, has_users: Callable[[type], bool]) -> None:
-    """Let `surface` say of which classes its users are, so that two users of one slot are found."""
+    """Register how to recognize the users of `surface`, so that two users of one slot are found."""
     _tests[surface] = has_users
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import decimal
+import importlib
 import sys
+from pickle import dumps, loads
 from types import ModuleType
 from typing import Any
 
@@ -166,6 +170,42 @@ def test_the_cell_of_a_global_has_the_methods_of_a_cell(gilonce: ModuleType, nam
     assert proxy == {}
     assert names.module.USED is proxy.__wrapped__
     assert isinstance(proxy, dict)
+
+
+def test_the_cell_of_a_global_takes_what_other_cells_take(gilonce: ModuleType) -> None:
+    """The default by keyword, and `import_attr`, whose value the proxy then has."""
+    module = ModuleType("importing")
+    module.DECIMAL = gilonce.lazy_global(lambda: [1])  # type: ignore[attr-defined]
+    cell = gilonce.cell_of(module, "DECIMAL")
+    assert (cell.get(default=3), cell.take(default=4)) == (3, 4)
+    with importlib.import_module("gilonce.testing").isolated():
+        assert cell.import_attr("decimal", "Decimal") is decimal.Decimal
+        assert module.DECIMAL("1.5") == decimal.Decimal("1.5")
+    assert not cell.is_set()
+
+
+@pytest.mark.parametrize("cell", ["GILOnceCell", "OnceLock"])
+@pytest.mark.parametrize("is_set", [True, False])
+@pytest.mark.parametrize("how", ["copy", "deepcopy", "pickle"])
+def test_a_copy_of_the_cell_of_a_global_stands_alone(
+    gilonce: ModuleType, names: Names, how: str, is_set: bool, cell: str
+) -> None:
+    """It has the value at that time. Copying touches nothing, and the copy changes nothing."""
+    names.module.NUMBERS = gilonce.lazy_global(lambda: [1], cell=getattr(gilonce, cell))  # type: ignore[attr-defined]
+    original = gilonce.cell_of(names.module, "NUMBERS")
+    if is_set:
+        assert len(names.module.NUMBERS) == 1
+    copied = COPYING[how](original)
+    assert type(copied) is type(COPYING[how](getattr(gilonce, cell)()))
+    assert copied.is_set() == original.is_set() == is_set
+    assert (copied.get() is original.get()) == (how == "copy" or not is_set)
+    assert copied.take() == ([1] if is_set else None)
+    assert original.is_set() == is_set
+    copied.set("another")
+    assert names.module.NUMBERS == [1]
+
+
+COPYING: dict[str, Any] = {"copy": copy.copy, "deepcopy": copy.deepcopy, "pickle": lambda it: loads(dumps(it))}
 
 
 def test_a_global_that_asks_its_cell_has_that(gilonce: ModuleType) -> None:

@@ -125,7 +125,7 @@ def test_an_interface_is_not_taken_for_one_that_lay_where_it_lies(
 
 
 NOTHING = [
-    *(typing.Any, object, None, 7, int | None, typing.TextIO),
+    *(typing.Any, object, None, 7, int | None, typing.TextIO, typing.NoReturn),
     *(typing.Optional[int], typing.Union[int, str]),  # noqa: UP007, UP045 - not the same objects
     *(typing.SupportsInt, typing.Annotated, "no.such", "int | None", "Optional[int]", "list[int] | dict[str, int]", ""),
     *("7", "list]", "typing.Any", "os.nothing", "len.__self__", "local", "object", "list[int", "int()", "[int]"),
@@ -163,6 +163,33 @@ def test_an_annotation_that_says_nothing_counts_as_none(gilonce: ModuleType, ann
     assert callable(gilonce.lazy_global(make))
 
 
+CLASS_MADE_LATER: Any = None
+
+
+@pytest.mark.parametrize("cell", [None, "ThreadOnceCell"])
+@pytest.mark.parametrize("annotation", ["object", "name"])
+def test_a_lazy_annotation_is_not_touched(
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch, annotation: str, cell: str | None
+) -> None:
+    """Nor is an object that answers every name: it is not a generic alias."""
+    touched: list[str] = []
+
+    class Answering:
+        def __getattribute__(self, name: str) -> Any:
+            touched.append(name)
+            return list
+
+    def make() -> Any: ...
+
+    options = {} if cell is None else {"cell": getattr(gilonce, cell)}
+    lazy = gilonce.lazy_global(lambda: touched.append("the factory"), reify=False, **options)
+    for it in lazy, Answering():
+        monkeypatch.setitem(globals(), "CLASS_MADE_LATER", it)
+        make.__annotations__ = {"return": it if annotation == "object" else "CLASS_MADE_LATER"}
+        assert callable(gilonce.lazy_global(make))
+    assert touched == []
+
+
 class Holder:
     class Held:
         """A class that dotted names lead to."""
@@ -183,6 +210,7 @@ def decorated(function: Any) -> Any:
     [
         *[(list[int], list), (typing.Dict[str, int], dict), (typing.Annotated[list, 1], list), ("list", list)],  # noqa: UP006
         *[(" dict[str, list[int]] ", dict), ("Path", Path), ("Holder.Held", Holder.Held)],
+        *[(collections.abc.Callable[[int], str], collections.abc.Callable), (typing.List, list)],  # noqa: UP006
         *[("weakref.WeakSet", weakref.WeakSet), ("collections.abc.Iterable[int]", collections.abc.Iterable)],
     ],
     ids=repr,

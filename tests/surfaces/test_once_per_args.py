@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Iterator
 from fractions import Fraction
 from types import ModuleType
@@ -239,6 +240,34 @@ def test_callables_of_every_sort_can_be_wrapped(gilonce: ModuleType) -> None:
     assert in_c(b"x") is in_c(b"x") is not in_c(b"y")
     bound = gilonce.once_per_args([[1], [2]].__getitem__)
     assert bound(0) is bound(0) is not bound(1)
+
+
+def test_a_function_with_the_signature_of_another_is_called_as_the_call_is_written(gilonce: ModuleType) -> None:
+    """The key is made with the signature that is shown. The function itself may take nothing but keywords."""
+
+    def shown(a: int, b: int = 2) -> Any: ...
+
+    @functools.wraps(shown)
+    def keywords(**named: Any) -> Any:
+        return [named]
+
+    def signed(**named: Any) -> Any:
+        return [named]
+
+    signed.__signature__ = inspect.signature(shown)  # type: ignore[attr-defined]
+
+    @functools.wraps(shown)
+    def both(*args: Any, **named: Any) -> Any:
+        return [args, named]
+
+    for function in keywords, signed:
+        get = gilonce.once_per_args(function)
+        assert get(a=1) == [{"a": 1}]
+        assert get(a=1) is get(b=2, a=1) is not get(a=2)
+        assert get.cell(1).get() is get(a=1)
+    get = gilonce.once_per_args(both)
+    assert get(a=1) == [(), {"a": 1}]
+    assert get(1) is get(a=1)
 
 
 def test_what_cannot_be_wrapped_is_refused_when_it_is_decorated(gilonce: ModuleType) -> None:

@@ -171,6 +171,56 @@ def test_a_method_under_another_decorator_is_a_method(gilonce: ModuleType) -> No
         assert reference() is None
 
 
+def test_a_method_under_a_property_has_values_per_instance(gilonce: ModuleType) -> None:
+    """They go with their instance, which need not be hashable. So it is with a function that is put there later."""
+
+    @gilonce.once_per_args
+    def late(self: Any) -> Any:
+        return [self]
+
+    class Owner:
+        __hash__ = None  # type: ignore[assignment]
+
+        @property
+        @gilonce.once_per_args
+        def attribute(self) -> Any:
+            return [self]
+
+        @functools.cached_property
+        @gilonce.once_per_args
+        def cached(self) -> Any:
+            return [self]
+
+    Owner.late = property(late)  # type: ignore[attr-defined]
+    for name in ("attribute", "cached", "late"):
+        one, other = Owner(), Owner()
+        value = getattr(one, name)
+        assert value is getattr(one, name)
+        assert value[0] is one
+        assert getattr(other, name)[0] is other
+        reference = weakref.ref(one)
+        del one, value
+        settle()
+        assert reference() is None
+
+
+def test_a_lazy_global_with_the_name_of_a_function_is_not_touched(gilonce: ModuleType) -> None:
+    """The class of an argument may have one."""
+    touched: list[str] = []
+
+    @gilonce.once_per_args
+    def find(owner: Any) -> Any:
+        return [owner]
+
+    class Owner:
+        __hash__ = object.__hash__
+
+    Owner.find = gilonce.lazy_global(lambda: touched.append("the factory"), reify=False)  # type: ignore[attr-defined]
+    owner = Owner()
+    assert find(owner) is find(owner)
+    assert touched == []
+
+
 @pytest.mark.skipif(not CPYTHON, reason="only CPython frees what nothing holds at once")
 def test_values_go_with_their_instance_at_once(gilonce: ModuleType) -> None:
     """Nothing keeps an instance alive, not even until the collector comes."""

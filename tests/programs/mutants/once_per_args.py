@@ -111,6 +111,20 @@ PYTHON = [
         (OURS + ".py::test_arguments_of_any_number_are_a_key[{}]",),
     ),
     Mutant(
+        "a function is called by the signature of the function behind it",
+        "_surfaces/once_per_args.py",
+        "        is_called_as_shown(once._function)\n",
+        "        type(once._function) is FunctionType\n",
+        (OURS + ".py::test_a_function_with_the_signature_of_another_is_called_as_the_call_is_written[{}]",),
+    ),
+    Mutant(
+        "a method under a property keeps its instances alive",
+        "_surfaces/disguise.py",
+        '("fget", "func", "__func__", "__wrapped__")',
+        '("func", "__func__", "__wrapped__")',
+        (OURS + "_owners.py::test_a_method_under_a_property_has_values_per_instance[{}]",),
+    ),
+    Mutant(
         "a deadlock does not name the arguments",
         "_surfaces/once_per_args.py",
         "        shown = [shorten(argument) for argument in self._args[self._hidden :]]",
