@@ -424,12 +424,12 @@ class Reason(NamedTuple):
         )
 
 
-_CLASS = "In Python, the class of a proxy cannot drop methods of wrapt's class."
+_CLASS = "Python code cannot remove methods of wrapt's class."
 _TEXT = "str|str of digits"
 
 REASONS = [
     Reason(
-        "Without an interface, it may be anything, and is not a sequence or mapping.",
+        "Without an interface, `P` looks callable, and matches no sequence or mapping.",
         r"callable\(x\)|os.path.exists\(x\)|memoryview\(x\)|re.sub.*|math.sqrt\(x\)|\[\*range.*|drive\(iterate_async.*"
         r"|dataclasses.(asdict|replace)\(x\)|io.BytesIO\(x\)|bytearray\(x\)",
         ("untouched",),
