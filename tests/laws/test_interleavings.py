@@ -91,7 +91,9 @@ def run(scenario: Scenario, gilonce: ModuleType, **options: Any) -> Exploration:
     modules = [
         vars(module) for name, module in sys.modules.items() if name.startswith(("gilonce._", "gilonce.testing"))
     ]
-    ours = [*modules, vars(surfaces), vars(actions), *(it for module in modules for it in module.values())]
+    # Nor the loader, which is pytest's where gilonce is installed.
+    values = [it for module in modules for name, it in module.items() if not name.startswith("__")]
+    ours = [*modules, vars(surfaces), vars(actions), *values]
 
     def work(thread: int) -> Callable[[Run], None]:
         return lambda run: run.work(thread)
