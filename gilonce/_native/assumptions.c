@@ -1,6 +1,5 @@
 /* What the core relies on although no document promises it. Each assumption is checked when the module is imported, on
-   small samples. If one does not hold on a newer interpreter, the core does without it, in a slower way that only uses
-   public functions:
+   small samples. If one does not hold on a newer interpreter, gilonce does without it, more slowly:
 
    - "version_tags": each state of each type has its own `tp_version_tag`. Else nothing is remembered about types.
    - "written_slots": a slot of a type that is written after the type was made stays so, and an entry of the type's dict

@@ -74,8 +74,8 @@ type_lookup_string(PyTypeObject *type, const char *name, PyObject **entry)
     return found;
 }
 
-/* Whether `instance.__dict__` is the interpreter's own dict for instances of `type`: no class redefines `__dict__` or
-   `__getattribute__`. Returns -1 with an exception. */
+/* Return whether `instance.__dict__` is the interpreter's own dict for instances of `type`: no class redefines
+   `__dict__` or `__getattribute__`. Returns -1 with an exception. */
 static int
 has_usual_dict(PyTypeObject *type)
 {
@@ -257,9 +257,9 @@ is_dict(PyObject *object, void *Py_UNUSED(ignored))
     return PyDict_Check(object);
 }
 
-/* Whether `instance` has a dict object. Since 3.11 an instance without one keeps its attributes inline. The only public
-   way to see that is to ask which objects the instance shows the collector. An attribute whose value is a dict gives a
-   false positive, which costs speed only. */
+/* Return whether `instance` has a dict object. Since 3.11 an instance without one keeps its attributes inline. The only
+   public way to see that is to ask which objects the instance shows the collector. An attribute whose value is a dict
+   gives a false positive, which costs speed only. */
 static int
 has_dict_object(PyObject *instance)
 {

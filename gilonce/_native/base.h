@@ -88,7 +88,8 @@ static int shared_counts_hold = 1;
 static int tuple_hashes_hold = 1;
 static int wrapt_holds = 1;
 
-/* The module's state. It is written while the package is imported, and only read afterwards. */
+/* The module's state. Each field is written when the module that defines its class is imported, and is cleared only by
+   the collector. */
 
 typedef struct {
     /* The Python classes that types in C replace. Their methods handle whatever C does not. */
@@ -215,7 +216,7 @@ weakref_get(PyObject *reference)
    functions immortal. If we did so, each reload of a module would leak the objects that it defines.) */
 
 #if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030E0000
-/* Whether the running code is the body of a module, or of a class in one: code that runs once. */
+/* Return whether the running code is the body of a module, or of a class in one: code that runs once. */
 static int
 is_made_at_top_level(State *state)
 {

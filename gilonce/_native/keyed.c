@@ -19,13 +19,13 @@
    and becomes its second user. If the entry was removed during the comparison, the search starts again.
 
    Users and cells find their entry by the identity of its key. No other entry has the same object as its key, because
-   an object counts as equal to itself.
+   an object counts as equal to itself and keeps its hash.
 
    Law 5: no bytecode runs between the step that finds no value for a key and the call of the function, or between its
    return and the step that writes the value.
 
-   Without a GIL, a call whose key is the same object as the key of an entry reads the value without the lock; see
-   `table_peek`. */
+   Without a GIL, a call reads the value without the lock if its key is the same object as an entry's key, or is a tuple
+   whose parts are plainly equal; see `table_peek`. */
 
 typedef struct {
     PyObject *key; /* NULL: never used. REMOVED: was used. */
@@ -63,8 +63,8 @@ static struct {
 #define REMOVED ((PyObject *)&removed_key)
 #define SMALLEST 8
 
-/* The sizes of arrays: 8, 12, 16, 24, 32 and so on. Small steps need less memory. Without a GIL, where replaced arrays
-   stay until the table goes, large steps do. */
+/* The sizes of arrays: 8, 12, 16, 24, 32 and so on. Small steps need less memory. Without a GIL,
+   replaced arrays stay until the table is freed, so large steps need less memory. */
 #ifdef Py_GIL_DISABLED
 #  define NEXT_SIZE(size) ((size) * 2)
 #else
@@ -132,7 +132,7 @@ table_entry(const Table *self, Py_hash_t hash, PyObject *key)
     return NULL;
 }
 
-/* The same, where `position` is the index that the entry had earlier, and may still have. */
+/* Like `table_entry`, where `position` is the index that the entry had earlier, and may still have. */
 static Entry *
 table_entry_at(const Table *self, Py_ssize_t position, Py_hash_t hash, PyObject *key)
 {

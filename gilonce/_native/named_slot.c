@@ -21,7 +21,8 @@ named_slot_offset(PyObject *self, TypeMemo *memo, PyObject *instance)
     return offset;
 }
 
-/* Call the function with the instance and publish its value, after the caller found the slot empty; as `fill` does. */
+/* Like `fill`, for a slot: call the function with the instance and publish its value. The caller has found the slot
+   empty. */
 static PyObject *
 fill_named_slot(PyObject *self, Place *place, PyObject *discard, PyObject *function)
 {

@@ -239,7 +239,7 @@ once_descr_get(Once *self, PyObject *instance, PyObject *owner)
     return state == NULL ? NULL : bound_new(state, (PyObject *)self, instance);
 }
 
-/* Whether `cell_load` may read the value of a cell of `type`: it is a `Cell`, and no subclass has replaced
+/* Return whether `cell_load` may read the value of a cell of `type`: it is a `Cell`, and no subclass has replaced
    `get_or_init`. */
 static int
 keeps_value_like_ours(State *state, PyTypeObject *type)

@@ -133,8 +133,8 @@ per_args_bind(PerArgs *self, PyObject *owner, PyObject *const *args, Py_ssize_t 
     return 1;
 }
 
-/* Whether the class of `object`, or `object` itself if it is a class, has an attribute with the name of the function.
-   Returns -1 with an exception. */
+/* Return whether the class of `object`, or `object` itself if it is a class, has an attribute with the name of the
+   function. Returns -1 with an exception. */
 static int
 per_args_may_own(PerArgs *self, PyObject *object)
 {

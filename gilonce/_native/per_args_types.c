@@ -58,7 +58,7 @@ per_args_traverse(PerArgs *self, visitproc visit, void *arg)
     return 0;
 }
 
-/* As in `once_clear`: the callback of a weak reference may still call the object, so most fields stay. */
+/* Like `once_clear`, keep most fields, because the callback of a weak reference may still call the object. */
 static int
 per_args_clear(PerArgs *self)
 {

@@ -87,7 +87,7 @@ borrow(PyObject *self, int (*is_suitable)(PyObject *))
 #endif
 }
 
-/* The same for an operand, which is a proxy or the object itself. */
+/* Like `borrow`, for an operand, which is a proxy or the object itself. */
 static inline PyObject *
 borrow_operand(PyObject *operand, int (*is_suitable)(PyObject *))
 {
@@ -97,13 +97,13 @@ borrow_operand(PyObject *operand, int (*is_suitable)(PyObject *))
     return is_suitable(operand) ? operand : NULL;
 }
 
-/* The functions `..._of_owned` are not inlined, so that the shorter path beside them saves no registers. */
+/* The functions `..._of_owned` are not inlined, so that the fast path does not have to save registers. */
 #ifndef Py_NO_INLINE /* 3.11 */
 #  define Py_NO_INLINE
 #endif
 
-/* Whether an attribute belongs to the proxy and not to the object; see `gilonce._surfaces.proxy_methods`. Most names
-   begin with another letter, which is found without a call. */
+/* Return whether an attribute belongs to the proxy and not to the object; see `gilonce._surfaces.proxy_methods`. Most
+   names begin with another letter, which is found without a call. */
 static int
 special_stays_with_proxy(const char *text)
 {

@@ -98,7 +98,7 @@ static const struct {
 };
 #define INTERFACE_SLOTS (sizeof(interface_slots) / sizeof(interface_slots[0]))
 
-/* Whether the proxy type for `interface`, or the one for any object if that is None, has a slot. */
+/* Return whether the proxy type for `interface`, or the one for any object if that is None, has a slot. */
 static int
 has_slot(PyObject *interface, int id, PyObject *entries)
 {

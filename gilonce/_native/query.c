@@ -68,7 +68,7 @@ are_plainly_equal(PyObject *one, PyObject *other, int depth)
     return equal;
 }
 
-/* The same for the key of the query and the key of an entry. */
+/* Like `are_plainly_equal`, for the key of the query and the key of an entry. */
 static int
 query_equals_plainly(const Query *query, PyObject *key)
 {
@@ -85,7 +85,7 @@ query_equals_plainly(const Query *query, PyObject *key)
     return equal;
 }
 
-/* Whether the interpreter computes the hash of a tuple as `hash_of_parts` does, or -1 with an exception. */
+/* Return whether the interpreter computes the hash of a tuple as `hash_of_parts` does, or -1 with an exception. */
 static int
 hashes_tuples_like_us(void)
 {

@@ -40,7 +40,8 @@ append_docstrings(PyMethodDef *methods, PyObject *cls)
     return 0;
 }
 
-/* Whether an attribute of the Python class reads a field of its instances. The instances of the type do not have it. */
+/* Return whether an attribute of the Python class reads a field of its instances. The instances of the type do not have
+   it. */
 static int
 is_field_descriptor(PyObject *entry)
 {
@@ -235,8 +236,8 @@ replace_class(PyObject *module, State *state, const Replacement *with, PyTypeObj
     return type;
 }
 
-/* Return the type that replaces `LazyProxy`; or the Python class itself, if wrapt's own proxy type is not in C, or if an
-   assumption does not hold. */
+/* Return the type that replaces `LazyProxy`; or the Python class itself, if wrapt's own proxy type is not in C, or if
+   an assumption does not hold. */
 static PyTypeObject *
 replace_proxy(PyObject *module, PyTypeObject *base, PyObject *cls)
 {
