@@ -92,13 +92,18 @@ BINARY(true_divide, PyNumber_TrueDivide)
 static PyObject *
 proxy_add(PyObject *left, PyObject *right)
 {
-    PyObject *sum = add(left, right);
+    if (TYPE_SLOT(left, tp_as_sequence, sq_inplace_concat) == NULL) {
+        return add(left, right);
+    }
+    /* The proxy is touched first, because a TypeError of the factory is not one of the addition. */
+    PyObject *owned;
+    PyObject *second = value_of(right, &owned);
+    PyObject *sum = second == NULL ? NULL : add(left, second);
+    Py_XDECREF(owned);
     /* For `list += P`, the interpreter tries the right operand's addition before it extends the list. */
-    if (sum == NULL && PyErr_ExceptionMatches(PyExc_TypeError)) {
-        if (TYPE_SLOT(left, tp_as_sequence, sq_inplace_concat) != NULL) {
-            PyErr_Clear();
-            Py_RETURN_NOTIMPLEMENTED;
-        }
+    if (second != NULL && sum == NULL && PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear();
+        Py_RETURN_NOTIMPLEMENTED;
     }
     return sum;
 }

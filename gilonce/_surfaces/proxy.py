@@ -81,6 +81,7 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
         # Before there is a value; see `registry.py`.
         register_proxy(self)
         value = ask(self)
+        check_end(self, value)
         # The names are replaced before `stand_for`, after which no touch calls this again. So if this is interrupted,
         # the next touch replaces them.
         namespace = self._self_origin[2]
@@ -99,6 +100,7 @@ class LazyProxy(BaseObjectProxy):  # type: ignore[type-arg]
         So the cell decides: `P.__wrapped__ = value` has no effect if the cell holds another object.
         """
         if holds(self, value):
+            check_end(self, value)
             self.__self_setattr__("__wrapped__", value)
             self._self_is_made = True
         follow_if_changed(self, value)
@@ -124,6 +126,25 @@ def _store_object(proxy: Any, it: object) -> None:
 
 
 _set_class = object.__dict__["__class__"].__set__
+
+
+def leads_to(value: Any, proxy: object) -> bool:
+    """Return whether `value` is a proxy that stands for `proxy`, possibly through others, or for itself."""
+    met = [proxy]
+    while issubclass(type(value), LazyProxy):
+        if any(value is known for known in met):
+            return True
+        met.append(value)
+        # The cells have their values before any thread comes here. So of threads that close a circle, one finds it.
+        value = value.__wrapped__ if value._self_is_made else value._self_cell.get(EMPTY)
+    return False
+
+
+def check_end(proxy: Any, value: object) -> None:
+    """Raise RecursionError if `value` leads back to `proxy`. In C, operations would call themselves and crash."""
+    if leads_to(value, proxy):
+        factory = name_of(proxy._self_origin[0])
+        raise RecursionError(f"the factory {factory}() of a lazy_global returned a proxy that leads back to itself")
 
 
 def stand_for(proxy: Any, value: object) -> None:
@@ -173,7 +194,8 @@ _FORGETFUL_ENTRIES: dict[str, Any] = {"__wrapped__": property(_touch_again, _sta
 
 def update(proxy: Any, value: object) -> None:
     """Update a touched proxy after its cell has changed. `value` is what the cell holds, or `EMPTY`."""
-    if value is EMPTY:
+    # If the value leads back to the proxy, the next touch raises the error.
+    if value is EMPTY or leads_to(value, proxy):
         forget(proxy)
     else:
         stand_for(proxy, value)

@@ -177,8 +177,10 @@ class ProxyMethods:
         return self.__reduce__()
 
     def __radd__(self, other: Any) -> Any:
+        # Outside of the `try`, because a TypeError of the factory is not one of the addition.
+        wrapped = self.__wrapped__
         try:
-            return other + self.__wrapped__
+            return other + wrapped
         except TypeError:
             # In `items += P`, Python asks the right operand before it extends the list.
             if special(other, "__iadd__") is not None:

@@ -117,6 +117,62 @@ def test_a_proxy_that_leads_to_itself_is_a_recursion(gilonce: ModuleType) -> Non
                 proxy.__class__
 
 
+OPERATIONS = [
+    lambda it: setattr(it, "attribute", 1),
+    lambda it: len(it),
+    lambda it: hash(it),
+    lambda it: it[0],
+    lambda it: 1 in it,
+    lambda it: it(),
+    lambda it: bool(it),
+    lambda it: it + 1,
+    lambda it: 1 + it,
+    lambda it: it == it,
+    lambda it: iter(it),
+    lambda it: -it,
+]
+
+
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="deep in such a recursion PyPy itself may crash")
+@pytest.mark.parametrize("reify", [True, False])
+def test_an_operation_on_a_proxy_that_leads_to_itself_is_a_recursion(gilonce: ModuleType, reify: bool) -> None:
+    """In C, an operation would call itself without end. The third proxy leads to a circle that it is not part of."""
+    for operate in OPERATIONS:
+        module: Any = ModuleType("circles")
+        vars(module).update(lazy_global=gilonce.lazy_global, reify=reify)
+        source = """
+one = lazy_global(lambda: one, reify=reify)
+first = lazy_global(lambda: second, reify=reify)
+second = lazy_global(lambda: first, reify=reify)
+third = lazy_global(lambda: first, reify=reify)
+proxies = one, first, second, third
+"""
+        exec(source, vars(module))
+        for proxy in module.proxies * 2:
+            with pytest.raises(RecursionError, match=r"<lambda>\(\) of a lazy_global returned a proxy that leads back"):
+                operate(proxy)
+
+
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="deep in such a recursion PyPy itself may crash")
+def test_a_proxy_whose_cell_leads_back_to_it_is_a_recursion_meanwhile(gilonce: ModuleType) -> None:
+    """Under an override, and when the proxy is assigned its own object."""
+    owner: Any = ModuleType("owner")
+    proxy = owner.PROXY = gilonce.lazy_global(lambda: [1], reify=False)
+    other = gilonce.lazy_global(lambda: proxy, reify=False)
+    assert (len(proxy), len(other)) == (1, 1)
+    for value in proxy, other:
+        with gilonce.cell_of(owner, "PROXY").override(value):
+            with pytest.raises(RecursionError):
+                len(proxy)
+            with pytest.raises(RecursionError):
+                len(other)
+            with pytest.raises(RecursionError):
+                proxy.__wrapped__ = value
+            with pytest.raises(RecursionError):
+                len(proxy)
+        assert (len(proxy), len(other)) == (1, 1)
+
+
 def test_a_factory_that_wraps_itself_has_no_end_and_does_no_harm(gilonce: ModuleType) -> None:
     """`__wrapped__` may lead in a circle."""
 

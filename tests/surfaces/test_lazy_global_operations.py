@@ -205,6 +205,24 @@ def test_a_list_is_extended_in_place_by_a_lazy_iterable(gilonce: ModuleType) -> 
         1 + lazily(gilonce, "a")
 
 
+def test_a_type_error_of_the_factory_is_not_one_of_an_addition(gilonce: ModuleType) -> None:
+    """It reaches the caller unchanged, and the factory runs once for each operation."""
+    errors: list[TypeError] = []
+
+    def fail() -> Any:
+        errors.append(TypeError("of the factory"))
+        raise errors[-1]
+
+    proxy = gilonce.lazy_global(fail, reify=False)
+    left: Any = [1]
+    for number, add in enumerate((operator.add, operator.iadd), start=1):
+        with pytest.raises(TypeError, match="of the factory") as caught:
+            add(left, proxy)
+        assert len(errors) == number
+        assert caught.value is errors[-1]
+    assert left == [1]
+
+
 def test_operators_between_proxies_see_the_real_objects(gilonce: ModuleType) -> None:
     """A lazy set takes in a lazy set, in place."""
     real = {1}

@@ -540,9 +540,16 @@ GLOBAL = [
     Mutant(
         "a list is not extended by a lazy iterable",
         "_native/proxy_slots.c",
-        "TYPE_SLOT(left, tp_as_sequence, sq_inplace_concat) != NULL",
-        "0",
+        "TYPE_SLOT(left, tp_as_sequence, sq_inplace_concat) == NULL",
+        "1",
         ("surfaces/test_lazy_global_operations.py::test_a_list_is_extended_in_place_by_a_lazy_iterable[{}]",),
+    ),
+    Mutant(
+        "a TypeError of the factory is taken for one of an addition, in C",
+        "_native/proxy_slots.c",
+        "second != NULL && sum == NULL && PyErr",
+        "sum == NULL && PyErr",
+        ("surfaces/test_lazy_global_operations.py::test_a_type_error_of_the_factory_is_not_one_of_an_addition[{}]",),
     ),
     Mutant(
         "to reach through a proxy adds a reference to the real object",

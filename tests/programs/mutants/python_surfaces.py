@@ -7,6 +7,7 @@ from mutant import ATTRIBUTE_ERROR, GIL, LOSERS, ONE_OBJECT, Mutant
 STAYS = "surfaces/test_lazy_global_reification.py::test_a_proxy_that_is_not_made_at_module_level_stays"
 LAZY_NOT_AT_MODULE_LEVEL = STAYS + "[{}-X = (lambda: lazy_global(lambda: [1]))()]"
 
+LEADS_TO_ITSELF = "surfaces/test_lazy_global.py::test_"
 RACES = "surfaces/test_lazy_global_races.py::test_"
 ATTRIBUTES = "surfaces/test_once_looks.py::test_the_functions_own_attributes_reach_a_decorator_above[{{}}-{}]"
 OWNER = "surfaces/test_once_owner.py::test_"
@@ -866,8 +867,8 @@ GLOBAL = [
     Mutant(
         "a touch ends with an object that is out of date",
         "_surfaces/proxy.py",
-        "        if holds(self, value):\n            self.__self",
-        "        if True:\n            self.__self",
+        "        if holds(self, value):\n            check_end",
+        "        if True:\n            check_end",
         (RACES + "an_override_that_is_left_during_a_touch_does_not_stay[{}-stand_for-kept0-2]",),
         also=(("True\n        follow_if_changed(self, value)\n", "True\n"),),
     ),
@@ -896,8 +897,8 @@ GLOBAL = [
     Mutant(
         "a proxy is not updated when its cell changes",
         "_surfaces/proxy.py",
-        "    if value is EMPTY:\n        forget(proxy)\n    else:\n        stand_for(proxy, value)\n",
-        "    if value is EMPTY:\n        forget(proxy)\n",
+        "        forget(proxy)\n    else:\n        stand_for(proxy, value)\n",
+        "        forget(proxy)\n",
         ("surfaces/test_lazy_global_touched.py::test_a_proxy_follows_what_is_put_into_its_cell[{}-list]",),
     ),
     Mutant(
@@ -929,6 +930,27 @@ GLOBAL = [
         (
             "surfaces/test_lazy_global_operations.py::test_an_in_place_operator_on_a_number_leaves_the_proxy_that_others_hold[{}-add]",
         ),
+    ),
+    Mutant(
+        "a proxy may lead to itself",
+        "_surfaces/proxy.py",
+        "            return True\n        met.append(value)\n",
+        "            return False\n        met.append(value)\n",
+        (LEADS_TO_ITSELF + "an_operation_on_a_proxy_that_leads_to_itself_is_a_recursion[{}-False]",),
+    ),
+    Mutant(
+        "an override may make a proxy lead to itself",
+        "_surfaces/proxy.py",
+        "if value is EMPTY or leads_to(value, proxy):",
+        "if value is EMPTY:",
+        (LEADS_TO_ITSELF + "a_proxy_whose_cell_leads_back_to_it_is_a_recursion_meanwhile[{}]",),
+    ),
+    Mutant(
+        "a TypeError of the factory is taken for one of an addition",
+        "_surfaces/proxy_methods.py",
+        "        wrapped = self.__wrapped__\n        try:\n            return other + wrapped\n",
+        "        try:\n            return other + self.__wrapped__\n",
+        ("surfaces/test_lazy_global_operations.py::test_a_type_error_of_the_factory_is_not_one_of_an_addition[{}]",),
     ),
     Mutant(
         "repr touches",
