@@ -67,7 +67,7 @@ cell_method_fill(Cell *self, PyObject *initializer)
     return value;
 }
 
-/* Whether `callable` is certainly not a coroutine function. This runs no bytecode. */
+/* Return whether `callable` is certainly not a coroutine function. This runs no bytecode. */
 static int
 is_synchronous(PyObject *callable)
 {
@@ -96,8 +96,8 @@ cell_get_or_init(Cell *self, PyObject *const *args, Py_ssize_t positional, PyObj
             return NULL;
         }
         Py_DECREF(ignored);
-        /* The check ran bytecode, in which another thread may have published. From here to the write, except in the
-           initializer, no bytecode runs (law 5). */
+        /* The check ran bytecode, in which another thread may have published. In a cell that races, no bytecode runs
+           from here to the write, except in the initializer (law 5). */
         if (cell_load_any(self, &value) != 0) {
             return value;
         }
@@ -183,8 +183,8 @@ cell_method_clear(Cell *self, PyObject *Py_UNUSED(ignored))
     return or_empty(self, found, value);
 }
 
-/* For `override`: identify the place. The first item is the object that has the value. The second, unless the object
-   is the cell itself, is where the value is in it. */
+/* For `override`: return a tuple that identifies the place. It is (cell,) if the cell itself or a table has the value;
+   otherwise it is the object that has the value, and the key or offset in it. */
 static PyObject *
 cell_method_place(Cell *self, PyObject *Py_UNUSED(ignored))
 {
@@ -336,6 +336,7 @@ cell_traverse(Cell *self, visitproc visit, void *arg)
     if (self->storage != IN_CELL) {
         Py_VISIT(((BoundCell *)self)->definition);
         Py_VISIT(((BoundCell *)self)->place.owner);
+        Py_VISIT(((BoundCell *)self)->place.key); /* the descriptor of a slot leads to the class */
         Py_VISIT(((BoundCell *)self)->place.values);
         Py_VISIT(((BoundCell *)self)->place.find_slot);
     }

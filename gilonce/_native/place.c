@@ -339,6 +339,11 @@ place_publish(Storage storage, const Place *place, PyObject *value, PyObject **p
     }
 #endif
     if (storage == IN_NAMESPACE) {
+        if (written == NULL && place->values != NULL) {
+            /* A `ClassValues`, which keeps the methods of dict. To call its `setdefault`, a bound method would be made.
+               Before 3.12, that may start the collector, which runs bytecode (law 5). */
+            return dict_publish(place->values, place->key, value, published);
+        }
         PyObject *namespace = place_namespace(place);
         int result = namespace == NULL ? -1 : mapping_publish(namespace, place->key, value, published, written);
         Py_XDECREF(namespace);
@@ -355,7 +360,8 @@ place_publish(Storage storage, const Place *place, PyObject *value, PyObject **p
         return 0;
     }
     *published = cell_publish((Cell *)place->owner, value, written == NULL ? &ignored : written);
-    return 0;
+    /* NULL if registering was interrupted. With a GIL, the value is published even then. */
+    return *published == NULL ? -1 : 0;
 }
 
 static int

@@ -172,9 +172,9 @@ keyed_cell_init(BoundCell *self, PyObject *args, PyObject *Py_UNUSED(kwargs))
     return view_init(self, IN_TABLE, definition, (Place){.owner = table, .key = key, .offset = hash});
 }
 
-/* Return the cell that calls with this key find. It is another one if the collector has cleared the weak reference to
-   this cell, a finalizer has brought the cell back, and a call has made a new one meanwhile. If there is none, this cell
-   is entered again. */
+/* Return the cell that `f.cell()` returns for this key. Usually it is this one. It is another one if the collector has
+   cleared the weak reference to this cell, a finalizer has brought the cell back, and a call has made a new one
+   meanwhile. If there is none, this cell is entered again. */
 static PyObject *
 keyed_cell_current(BoundCell *self, PyObject *Py_UNUSED(ignored))
 {
@@ -201,13 +201,6 @@ keyed_cell_current(BoundCell *self, PyObject *Py_UNUSED(ignored))
     return view;
 }
 
-static int
-keyed_cell_traverse(BoundCell *self, visitproc visit, void *arg)
-{
-    Py_VISIT(self->place.key);
-    return cell_traverse(&self->cell, visit, arg);
-}
-
 static void
 keyed_cell_dealloc(BoundCell *self)
 {
@@ -217,7 +210,7 @@ keyed_cell_dealloc(BoundCell *self)
         if (weakrefs != NULL) {
             PyObject_ClearWeakRefs((PyObject *)self);
         }
-        /* This is not in a `tp_finalize`, because only now is it certain that no thread can find the cell. */
+        /* A `tp_finalize` would be too early: a thread could still find the cell. */
         Table *table = (Table *)self->place.owner;
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
@@ -291,7 +284,7 @@ static PyType_Slot keyed_cell_slots[] = {
     {Py_tp_init, keyed_cell_init},
     {Py_tp_methods, keyed_cell_methods},
     {Py_tp_getset, keyed_cell_getset},
-    {Py_tp_traverse, keyed_cell_traverse},
+    {Py_tp_traverse, cell_traverse},
     {Py_tp_clear, cell_clear},
     {Py_tp_dealloc, keyed_cell_dealloc},
     {0, NULL},

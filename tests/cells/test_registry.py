@@ -53,6 +53,37 @@ def test_one_thread_at_a_time_drops_them(registry: Any) -> None:
     assert (len(registry._registered), registry._limits) == (1, [])
 
 
+@pytest.mark.parametrize("how", ["call", "get_or_init", "set"])
+def test_an_interrupt_while_registering_reaches_the_caller(
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The value that is in the cell afterwards, if any, is not discarded."""
+    module: Any = importlib.import_module("gilonce._cells.registry")
+    losers: list[Any] = []
+    function = gilonce.once(lambda: [1], discard=losers.append)
+    kept = []
+    while len(module._registered) % 1000 != 999:
+        kept.append(Thing())
+        module.register(kept[-1])
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "clear_dead_in_time", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            if how == "call":
+                function()
+            elif how == "set":
+                function.cell.set([1])
+            else:
+                function.cell.get_or_init(lambda: [1])
+    published = function.cell.get()
+    assert not any(loser is published for loser in losers)
+    assert function() == [1]
+    assert published is None or function() is published
+
+
 @pytest.mark.skipif(sys.implementation.name == "pypy", reason="every object of PyPy can be referred to weakly")
 def test_a_cell_that_cannot_be_referred_to_weakly_is_not_registered(gilonce: ModuleType, registry: Any) -> None:
     """It works all the same. To know it would be to keep it alive."""

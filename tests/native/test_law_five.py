@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import itertools
 import sys
 import threading
@@ -99,6 +100,29 @@ def test_law_five_holds_per_instance_and_class(native: ModuleType, kind: str) ->
 
     assert run_threads(*[touch_all] * THREADS) == [None] * THREADS
     assert len(calls) == len(touches)
+
+
+@pytest.mark.skipif(not GIL, reason="a law of builds with a GIL")
+@pytest.mark.parametrize("threshold", range(1, 9))
+def test_the_collector_does_not_run_before_the_value_of_a_class_is_written(native: ModuleType, threshold: int) -> None:
+    """Before 3.12, making a container may start it, and it runs finalizers and callbacks."""
+    calls: list[object] = []
+    owner: Any = type("Owner", (), {"m": native.once(classmethod(calls.append))})
+
+    def run_bytecode(*_: object) -> None:
+        if len(calls) == 1:
+            owner.m()
+
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.callbacks.append(run_bytecode)
+    try:
+        gc.set_threshold(threshold)
+        owner.m()
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(run_bytecode)
+    assert len(calls) == 1
 
 
 @pytest.mark.skipif(not GIL, reason="a law of builds with a GIL")

@@ -130,6 +130,40 @@ def test_copies_and_pickles_have_the_value(gilonce: ModuleType, monkeypatch: pyt
     assert not copy.copy(slotted()).value.cell.is_set()
 
 
+@pytest.mark.skipif(
+    sys.version_info[:2] == (3, 13) and not getattr(sys, "_is_gil_enabled", lambda: True)(),
+    reason="where it has no GIL, 3.13 makes every class immortal once there has been a thread",
+)
+@pytest.mark.parametrize("kind", ["method", "property"])
+def test_a_class_that_reaches_the_cell_of_a_slot_is_collected(gilonce: ModuleType, kind: str) -> None:
+    """The cell refers to the descriptor of the slot, and that to the class."""
+
+    def make() -> weakref.ref[Any]:
+        class Owner:
+            __slots__ = ("__weakref__", "_method", "_property")
+
+            @gilonce.once(slot="_method")
+            def method(self) -> object:
+                return object()
+
+            @gilonce.once_property(slot="_property")
+            def property(self) -> object:
+                return object()
+
+            def of_closure(self) -> Any:
+                return cell
+
+        owner = Owner()
+        cell = gilonce.cell_of(owner, kind)
+        assert owner.of_closure() is cell
+        return weakref.ref(Owner)
+
+    reference = make()
+    for _ in range(3):
+        gc.collect()
+    assert reference() is None
+
+
 def test_a_value_that_refers_to_its_instance_is_collected(gilonce: ModuleType) -> None:
     class Slotted:
         __slots__ = ("__weakref__", "_value")

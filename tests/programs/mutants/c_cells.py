@@ -102,6 +102,13 @@ ASSUMPTIONS = [
 
 PLACES = [
     Mutant(
+        "an interrupt while a cell registers is lost",
+        "_native/place.c",
+        "    return *published == NULL ? -1 : 0;\n}\n\nstatic int\nplace_remove",
+        "    return 0;\n}\n\nstatic int\nplace_remove",
+        ("cells/test_registry.py::test_an_interrupt_while_registering_reaches_the_caller[{}-call]",),
+    ),
+    Mutant(
         "the winner is discarded",
         "_native/place.c",
         '"dispose", discard, value, NULL, NULL)',
@@ -442,6 +449,14 @@ CELL = [
         "    Py_VISIT(self->value);\n",
         "",
         ("cells/test_racing.py::test_a_cell_is_weakly_referenced_and_collected[{}]",),
+    ),
+    Mutant(
+        "the collector does not see the key of a cell",
+        "_native/cell.c",
+        "        Py_VISIT(((BoundCell *)self)->place.key); /* the descriptor of a slot leads to the class */\n",
+        "",
+        ("surfaces/test_once_slots.py::test_a_class_that_reaches_the_cell_of_a_slot_is_collected[{}-method]",),
+        needs=GIL,
     ),
     Mutant(
         "the collector does not see the discard of a cell",
