@@ -313,5 +313,7 @@ class _Isolation:
             report_unawaited(discard, discard_now(discard, value), "write 'async with isolated()'")
 
     def leave_unheld(self, _: object) -> None:
-        self.leave()
-        self.discard()
+        try:
+            self.leave()
+        finally:
+            self.discard()
