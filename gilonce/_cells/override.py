@@ -204,19 +204,22 @@ class Layer:
     def leave(self) -> None:
         """Write back what the place held. Do nothing if this is not in force. Call it again if it is interrupted."""
         stack = self._stack
-        while (index := self._find(before := stack.layers)) >= 0:
-            if self._remove(stack, before or (), index):
-                break
-        if self._restores is not None:
-            # An interrupt came when the layer was removed, and perhaps before the place was written.
-            (replaced, found), idle, cell = self._restores, Stack(), self.cell
-            while cell._load() is replaced is not found:
-                # This is False if the interrupted step has left a claim on a slot. The claim is removed then.
-                if _replace(cell, replaced, found, idle, idle.layers, None):
+        try:
+            while (index := self._find(before := stack.layers)) >= 0:
+                if self._remove(stack, before or (), index):
                     break
-            self._note_restored(replaced, found)
-            self._restores = None
-        _drop_unused(self.key, stack)
+            if self._restores is not None:
+                # An interrupt came when the layer was removed, and perhaps before the place was written.
+                (replaced, found), idle, cell = self._restores, Stack(), self.cell
+                while cell._load() is replaced is not found:
+                    # This is False if the interrupted step has left a claim on a slot. The claim is removed then.
+                    if _replace(cell, replaced, found, idle, idle.layers, None):
+                        break
+                self._note_restored(replaced, found)
+                self._restores = None
+        finally:
+            # Also if a user's cell raises.
+            _drop_unused(self.key, stack)
         self.guard = None
         self.cell._wake()
 

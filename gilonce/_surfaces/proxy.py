@@ -130,6 +130,8 @@ _set_class = object.__dict__["__class__"].__set__
 
 def leads_to(value: Any, proxy: object) -> bool:
     """Return whether `value` is a proxy that stands for `proxy`, possibly through others, or for itself."""
+    if not issubclass(type(value), LazyProxy):
+        return False
     met = [proxy]
     while issubclass(type(value), LazyProxy):
         if any(value is known for known in met):
