@@ -125,3 +125,23 @@ def test_a_class_that_takes_no_values_is_not_registered(gilonce: ModuleType, reg
         with pytest.raises(TypeError, match="No slot '_x' on 'int'"):
             slotted.__get__(1)
     assert int not in [reference() for reference in registry._registered]
+
+
+def test_a_value_that_is_published_while_an_override_registers_the_cell_keeps_its_number(
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the numbers, values are discarded in the order in which they were made."""
+    cell: Any = gilonce.once(object).cell
+    racing = sys.modules["gilonce._cells.racing"]
+    register = racing.register
+
+    def publish_and_register(it: object) -> None:
+        monkeypatch.setattr(racing, "register", register)
+        cell.set("published meanwhile")
+        register(it)
+
+    monkeypatch.setattr(racing, "register", publish_and_register)
+    with cell.override("fake"):
+        assert cell.get() == "fake"
+    assert cell.get() == "published meanwhile"
+    assert cell._made > 0
