@@ -34,7 +34,7 @@ from .arguments import check_discard, check_initializer, check_synchronous, expl
 from .callables import name_of
 from .discarding import dispose, report_unraisable
 from .public import public
-from .registry import register
+from .registry import register, register_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -223,11 +223,7 @@ class GILOnceCell:
 
     def _cover(self) -> None:
         """Let isolations cover this cell, because an override may write its first value."""
-        if self._made < 0:
-            register(self)
-            # Again, because another thread may have published a value meanwhile, and this is the number of that value.
-            if self._made < 0:
-                self._made = 0
+        register_now(self)
 
     def _to_isolate(self) -> GILOnceCell:
         """Return a place that holds this cell's values in all threads."""
@@ -566,6 +562,28 @@ class NamedCell(Nameable, GILOnceCell):
 
 # The name that messages and `repr` show.
 NamedCell.__name__ = GILOnceCell.__name__
+
+
+class CopiedAsItsCell:
+    """A mixin for what forwards to the cell in `_cell`. Its copies and pickles are those of the cell."""
+
+    __slots__ = ()
+
+    def __copy__(self: Any) -> Any:
+        from copy import copy
+
+        return copy(self._cell)
+
+    def __deepcopy__(self: Any, memo: dict[int, Any]) -> Any:
+        from copy import deepcopy
+
+        return deepcopy(self._cell, memo)
+
+    def __reduce_ex__(self: Any, protocol: Any) -> Any:
+        # As for `BoundCell`: `getitem((cell,), 0)` is a way to return any object.
+        from operator import getitem
+
+        return getitem, ((self._cell,), 0)
 
 
 def make_cell(function: object, discard: Discard, cell: Callable[[], Any] | None) -> Any:

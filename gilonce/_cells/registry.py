@@ -3,8 +3,8 @@
 The cell of a decorated function and a lazy global register just before they get their first value, be it an override's.
 A class registers when it gets its dict of values. So neither decorating nor reading costs anything. Only the table of a
 function under `once_per_args` registers when it is made, because its cells come and go. The registry is one list of
-weak references. Callbacks would need more memory than the references themselves, so there are none. Instead, dead
-references are removed each time the list has doubled.
+weak references. They have no callbacks, which would need more memory than they do. Instead, dead references are
+removed each time the list has doubled.
 
 Registering just before the first value is early enough. `isolated()` and `reset()` are about values: there is nothing
 to hide or to discard in a cell that has never had one. What gets its first value inside an isolation is registered when
@@ -78,6 +78,16 @@ def register_later(cell: Any) -> None:
         except TypeError:
             # Its class does not support weak references, so a registry would keep it alive.
             pass
+
+
+def register_now(cell: Any) -> None:
+    """Register a cell that `register_later` has marked, because it is about to get what may be its first value."""
+    if cell._made < 0:
+        # In this order: a thread that finds it registered may go on and publish a value.
+        register(cell)
+        # Again, because another thread may have published a value meanwhile, and this is the number of that value.
+        if cell._made < 0:
+            cell._made = 0
 
 
 def registered() -> list[Any]:

@@ -17,7 +17,7 @@ from weakref import ref
 from .arguments import check_discard, explain_misuse
 from .discarding import dispose
 from .racing import EMPTY, GILOnceCell, Nameable, NamedCell
-from .registry import register
+from .registry import register_now
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,10 +140,7 @@ class SplitCell(Nameable):
 
     def _cover(self) -> None:
         """Let isolations cover this cell, which is about to get a value."""
-        if self._made < 0:
-            # In this order: a thread that finds it registered may go on and publish a value.
-            register(self)
-            self._made = 0
+        register_now(self)
 
     def _to_isolate(self) -> AllValues:
         return AllValues(self)

@@ -63,8 +63,8 @@ static struct {
 #define REMOVED ((PyObject *)&removed_key)
 #define SMALLEST 8
 
-/* The sizes of arrays: 8, 12, 16, 24, 32 and so on. Small steps need less memory. Without a GIL,
-   replaced arrays stay until the table is freed, so large steps need less memory. */
+/* The sizes of arrays: 8, 12, 16, 24, 32 and so on. Small steps need less memory. Without a GIL, replaced arrays stay
+   until the table is freed, so large steps need less memory. */
 #ifdef Py_GIL_DISABLED
 #  define NEXT_SIZE(size) ((size) * 2)
 #else

@@ -10,8 +10,8 @@
 
    - With a GIL, another thread can run only where bytecode or other arbitrary code can run. No such code runs between
      the check and the call of the initializer, or between its return and the write. So an initializer that keeps the
-     GIL runs once (law 5). The comments at `fill`, `cell_publish` and `attribute_publish` say why no
-     such code runs there.
+     GIL runs once (law 5). The comments at `fill`, `cell_publish` and `attribute_publish` say why no such code runs
+     there.
    - Without a GIL, one compare-and-exchange (release) publishes a value and one acquire load reads it, so a thread that
      sees the pointer also sees the contents of the object. `base.h` explains why a read is safe while another thread
      calls `take()`.

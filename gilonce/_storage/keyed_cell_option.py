@@ -13,7 +13,7 @@ from __future__ import annotations
 from weakref import ref
 
 from .._cells.exclusive import OnceLock, WaitingInit
-from .._cells.racing import EMPTY, GILOnceCell, name_cell
+from .._cells.racing import EMPTY, CopiedAsItsCell, GILOnceCell, name_cell
 from .keyed import KeyedCell, KeyedDefinition, Nodes, OwnedTable, Table, current_node, nodes_of
 
 TYPE_CHECKING = False
@@ -148,7 +148,7 @@ class CellPerKeyTable(OwnedTable):
                 return
 
 
-class ForwardingNode:
+class ForwardingNode(CopiedAsItsCell):
     # The node of one key: it looks like the cell that it holds, and forwards every call to that cell. This is not a
     # docstring, which the user would find as `f.cell(...).__doc__`.
 
@@ -179,14 +179,18 @@ class ForwardingNode:
             node._had_value |= self._had_value
             table.note(node)
 
-    def get_or_init(self, initializer: Callable[[], Any], /) -> Any:
-        """Call the cell's `get_or_init`."""
+    def _fill_by(self, fill: Callable[..., Any], *arguments: object) -> Any:
+        """Call a method of the cell that may fill it. Keep this node if it has."""
         try:
-            value = self._cell.get_or_init(initializer)
+            value = fill(*arguments)
             self._had_value = True
         finally:
             self._note()
         return value
+
+    def get_or_init(self, initializer: Callable[[], Any], /) -> Any:
+        """Call the cell's `get_or_init`."""
+        return self._fill_by(self._cell.get_or_init, initializer)
 
     async def aget_or_init(self, initializer: Callable[[], Awaitable[Any]], /) -> Any:
         """Call the cell's `aget_or_init`."""
@@ -199,20 +203,11 @@ class ForwardingNode:
 
     def set(self, value: Any, /) -> None:
         """Call the cell's `set`."""
-        try:
-            self._cell.set(value)
-            self._had_value = True
-        finally:
-            self._note()
+        self._fill_by(self._cell.set, value)
 
     def import_attr(self, module: str, attr: str) -> Any:
         """Call the cell's `import_attr`."""
-        try:
-            value = self._cell.import_attr(module, attr)
-            self._had_value = True
-        finally:
-            self._note()
-        return value
+        return self._fill_by(self._cell.import_attr, module, attr)
 
     def take(self, default: Any = None) -> Any:
         """Call the cell's `take`."""
@@ -244,22 +239,6 @@ class ForwardingNode:
 
     def __repr__(self) -> str:
         return repr(self._cell)
-
-    def __copy__(self) -> Any:
-        from copy import copy
-
-        return copy(self._cell)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        from copy import deepcopy
-
-        return deepcopy(self._cell, memo)
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        # As for `BoundCell`: `getitem((cell,), 0)` is a way to return any object.
-        from operator import getitem
-
-        return getitem, ((self._cell,), 0)
 
 
 class OverridablePlace:

@@ -17,7 +17,7 @@ from typing import Any
 from weakref import ref
 
 from .._cells.override import in_one_step
-from .._cells.racing import EMPTY, GILOnceCell, NamedCell
+from .._cells.racing import EMPTY, CopiedAsItsCell, GILOnceCell, NamedCell
 from .._cells.registry import register
 
 TYPE_CHECKING = False
@@ -152,7 +152,7 @@ def follow_cell(proxy: Any, cell: Any) -> None:
             return
 
 
-class GlobalCell:
+class GlobalCell(CopiedAsItsCell):
     """The cell of a lazy global. It has the methods of `GILOnceCell`. A copy of it is a standalone cell."""
 
     final = True
@@ -203,22 +203,6 @@ class GlobalCell:
 
     def __repr__(self) -> str:
         return repr(self._cell)
-
-    def __copy__(self) -> Any:
-        from copy import copy
-
-        return copy(self._cell)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        from copy import deepcopy
-
-        return deepcopy(self._cell, memo)
-
-    def __reduce__(self) -> Any:
-        # As in `BoundCell`: `getitem((cell,), 0)` is a way to return any object. pickle copies the cell.
-        from operator import getitem
-
-        return getitem, ((self._cell,), 0)
 
     # What `override` and `gilonce.testing` need; see `GILOnceCell`.
 

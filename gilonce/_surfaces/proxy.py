@@ -128,9 +128,10 @@ def _store_object(proxy: Any, it: object) -> None:
 _set_class = object.__dict__["__class__"].__set__
 
 
-def leads_to(value: Any, proxy: object) -> bool:
+def leads_back(value: Any, proxy: object) -> bool:
     """Return whether `value` is a proxy that stands for `proxy`, possibly through others, or for itself."""
     if not issubclass(type(value), LazyProxy):
+        # Before a list is made, which 3.13 without a GIL does not survive if memory runs out.
         return False
     met = [proxy]
     while issubclass(type(value), LazyProxy):
@@ -144,7 +145,7 @@ def leads_to(value: Any, proxy: object) -> bool:
 
 def check_end(proxy: Any, value: object) -> None:
     """Raise RecursionError if `value` leads back to `proxy`. In C, operations would call themselves and crash."""
-    if leads_to(value, proxy):
+    if leads_back(value, proxy):
         factory = name_of(proxy._self_origin[0])
         raise RecursionError(f"the factory {factory}() of a lazy_global returned a proxy that leads back to itself")
 
@@ -197,7 +198,7 @@ _FORGETFUL_ENTRIES: dict[str, Any] = {"__wrapped__": property(_touch_again, _sta
 def update(proxy: Any, value: object) -> None:
     """Update a touched proxy after its cell has changed. `value` is what the cell holds, or `EMPTY`."""
     # If the value leads back to the proxy, the next touch raises the error.
-    if value is EMPTY or leads_to(value, proxy):
+    if value is EMPTY or leads_back(value, proxy):
         forget(proxy)
     else:
         stand_for(proxy, value)

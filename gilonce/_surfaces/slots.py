@@ -105,7 +105,7 @@ def _advice(slot: str, cls: type) -> str:
     if instead := advice_for(cls):
         return f"{instead}, and leave slot out"
     owner = owner_of_slots(cls) or repr(cls.__name__)
-    if any([slot in base.__dict__ for base in cls.__mro__]):  # noqa: C419 - no generator to drop
+    if any(slot in base.__dict__ for base in cls.__mro__):
         return f"A slot needs a name of its own: write slot='_{slot}', and add that to the __slots__ of {owner}"
     return f"Add {slot!r} to the __slots__ of {owner}"
 

@@ -132,15 +132,15 @@ def test_a_value_that_is_published_while_an_override_registers_the_cell_keeps_it
 ) -> None:
     """By the numbers, values are discarded in the order in which they were made."""
     cell: Any = gilonce.once(object).cell
-    racing = sys.modules["gilonce._cells.racing"]
-    register = racing.register
+    module: Any = importlib.import_module("gilonce._cells.registry")
+    register = module.register
 
     def publish_and_register(it: object) -> None:
-        monkeypatch.setattr(racing, "register", register)
+        monkeypatch.setattr(module, "register", register)
         cell.set("published meanwhile")
         register(it)
 
-    monkeypatch.setattr(racing, "register", publish_and_register)
+    monkeypatch.setattr(module, "register", publish_and_register)
     with cell.override("fake"):
         assert cell.get() == "fake"
     assert cell.get() == "published meanwhile"

@@ -145,7 +145,7 @@ PLACES = [
         (LAWS + "an_exception_from_discard_is_unraisable_and_the_caller_gets_the_value[{}-cell-ValueError]",),
     ),
     Mutant(
-        "who wrote a cell is told by the value and not by the write",
+        "whether a call wrote is judged by the value and not by the write",
         "_native/place.c",
         "*written = 0;",
         "*written = published == value;",

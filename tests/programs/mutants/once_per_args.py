@@ -12,9 +12,8 @@ PYTHON = [
     Mutant(
         "what is imported into the cell of a key does not keep the cell",
         "_storage/keyed_cell_option.py",
-        "            value = self._cell.import_attr(module, attr)\n"
-        "            self._had_value = True\n        finally:\n            self._note()\n",
-        "            value = self._cell.import_attr(module, attr)\n        finally:\n            pass\n",
+        "        return self._fill_by(self._cell.import_attr, module, attr)\n",
+        "        return self._cell.import_attr(module, attr)\n",
         (OURS + "_cell_option.py::test_what_is_imported_into_the_cell_of_a_key_is_the_value_of_calls[{}]",),
     ),
     Mutant(

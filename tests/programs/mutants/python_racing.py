@@ -20,7 +20,7 @@ MUTANTS = [
         (BETWEEN.format("cell: touch | touch"),),
     ),
     Mutant(
-        "who wrote a cell is told by the value and not by the write",
+        "whether a call wrote is judged by the value and not by the write",
         "_cells/racing.py",
         "return published[0], published is box",
         "return published[0], published[0] is value",

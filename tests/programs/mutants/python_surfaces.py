@@ -941,7 +941,7 @@ GLOBAL = [
     Mutant(
         "an override may make a proxy lead to itself",
         "_surfaces/proxy.py",
-        "if value is EMPTY or leads_to(value, proxy):",
+        "if value is EMPTY or leads_back(value, proxy):",
         "if value is EMPTY:",
         (LEADS_TO_ITSELF + "a_proxy_whose_cell_leads_back_to_it_is_a_recursion_meanwhile[{}]",),
     ),
@@ -1032,7 +1032,7 @@ GLOBAL = [
     ),
     Mutant(
         "a copy of the cell of a global empties the original",
-        "_surfaces/global_cell.py",
+        "_cells/racing.py",
         "return copy(self._cell)",
         "return GlobalCell(self._proxy, self._cell)",
         ("surfaces/test_cell_of.py::test_a_copy_of_the_cell_of_a_global_stands_alone[{}-copy-True-GILOnceCell]",),
