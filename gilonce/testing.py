@@ -171,10 +171,13 @@ def reset() -> None:
     closing the connection
     """
     made: list[Made] = []
-    for place in _places():
-        made += _take(place)
-    for _, value, discard in _in_order(made):
-        report_unawaited(discard, discard_now(discard, value), "take() the value from its cell, and close it")
+    try:
+        for place in _places():
+            made += _take(place)
+    finally:
+        # Also if a user's cell raises: what was taken before is in no cell any more.
+        for _, value, discard in _in_order(made):
+            report_unawaited(discard, discard_now(discard, value), "take() the value from its cell, and close it")
 
 
 def _explain_missing_parentheses(init: Init) -> Init:

@@ -466,6 +466,31 @@ def test_what_raises_when_an_isolation_is_left_hinders_nothing_else(
     assert all(value in discarded for value in made[1:])
 
 
+def test_what_raises_in_a_reset_loses_no_value_that_was_taken_before(gilonce: ModuleType, testing: Any) -> None:
+    """It is discarded. The error reaches the caller, and later values stay in their cells."""
+    discarded: list[Any] = []
+    is_broken = True
+
+    class Broken(OwnCell):
+        def take(self, default: Any = None) -> Any:
+            if is_broken:
+                raise ZeroDivisionError
+            return super().take(default)
+
+    first = gilonce.once(object, discard=discarded.append)
+    value = first()
+    broken = gilonce.once(object, cell=Broken)
+    broken()
+    last = gilonce.once(object, discard=discarded.append)
+    kept = last()
+    with pytest.raises(ZeroDivisionError):
+        testing.reset()
+    is_broken = False  # for the resets of other tests
+    assert discarded == [value]
+    assert not first.cell.is_set()
+    assert last() is kept
+
+
 def test_a_class_that_lost_its_values_has_none_to_forget(gilonce: ModuleType, testing: Any) -> None:
     """Such as by a tool that deletes what it does not know in a class. The next read computes anew."""
     runs: list[str] = []

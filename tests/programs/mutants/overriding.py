@@ -30,6 +30,13 @@ REGISTERS_LATE = (
 
 PYTHON = [
     Mutant(
+        "what raises in a reset loses what was taken before",
+        "testing.py",
+        "    finally:\n        # Also if",
+        "    except MemoryError:\n        raise\n    else:\n        # Also if",
+        (TESTING + "what_raises_in_a_reset_loses_no_value_that_was_taken_before[{}]",),
+    ),
+    Mutant(
         "a user's cell is emptied under the lock of overrides",
         "_cells/override.py",
         "cell._replace(*change) if cell._calls_user else in_one_step",
