@@ -274,7 +274,7 @@ class OncePerArgs:
             name = name_of(self._function)
             where = "class: use Cls" if self._binds_to == "class" else "instance: use obj"
             raise TypeError(f"{name}() keeps its values in each {where}.{self._function.__name__}.take_all()")
-        if self._owned_keys.is_below_classmethod:
+        if self._owned_keys.is_below_classmethod:  # pragma: no cover - coverage is measured on 3.10
             # From Python 3.13 on, `Cls.m` is then a bound method, which does not say for which class this is called.
             raise TypeError(
                 f"{name_of(self._function)}() keeps its values in each class, and cannot know which is meant: "
@@ -311,7 +311,7 @@ class OncePerArgs:
                 if entry is not None:
                     # `leads_to` first: for a lazy object, `isinstance` would compute its value.
                     if leads_to(entry, self) and isinstance(entry, entry_type) and not isinstance(entry, staticmethod):
-                        if entry_type is classmethod:
+                        if entry_type is classmethod:  # pragma: no cover - only where `Cls.m` is a bound method
                             self._owned_keys.is_below_classmethod = True
                         return True
                     break

@@ -21,8 +21,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import multiprocessing
 import os
 import re
+import runpy
 import shlex
 import shutil
 import signal
@@ -33,7 +35,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import c_cells
 import c_surfaces
@@ -44,6 +48,7 @@ import python_other_cells
 import python_racing
 import python_storage
 import python_surfaces
+from _pytest.config import default_plugins
 from mutant import CONDITIONS, GIL, NO_GIL, Mutant
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -63,6 +68,11 @@ TRIES = 3
 
 #: For a mutant that makes threads wait: a replacement in the tests that makes them give up soon.
 PATIENCE = "tests/support/__init__.py", "WATCHDOG = 30.0", "WATCHDOG = 3.0"
+
+#: Starts the processes that run the tests. Where there is a fork, each has imported this before: pytest and what the
+#: tests import take longer to import than most tests take.
+PROCESSES: Any = multiprocessing.get_context("forkserver" if hasattr(os, "fork") else "spawn")
+PRELOADED = ["__main__", *(f"_pytest.{name}" for name in default_plugins), "_pytest.pytester", "hypothesis", "wrapt"]
 
 MODULES = {
     "python": [python_racing, python_exclusive, python_other_cells, python_storage, python_surfaces],
@@ -135,34 +145,42 @@ def run_tests(
     options = ["-q", "-x", "-m", "", "-p", "no:cacheprovider", "--tb=short"]
     # pytest's own watchdog ends with the exit status of a failed test. An exploration takes minutes.
     options += ["-o", f"faulthandler_timeout={600 if has_watchdog else 0}"]
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *options, *ids],
-            cwd=copy,
-            env=environment(copy, implementation),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        status: int | None
-        try:
-            status = process.wait(limit)
-        except subprocess.TimeoutExpired:
-            status = None
-        finally:
-            end_all(process)
-        output.seek(0)
-        return status, output.read()
+    output = copy.with_name("output")
+    process = PROCESSES.Process(
+        target=run_pytest, args=(copy, environment(copy, implementation), [*options, *ids], output)
+    )
+    process.start()
+    try:
+        process.join(limit)
+        status = process.exitcode
+    finally:
+        end_all(process)
+    return status, output.read_text("utf-8", "replace")
 
 
-def end_all(process: subprocess.Popen[bytes]) -> None:
+def run_pytest(copy: Path, environ: dict[str, str], arguments: list[str], output: Path) -> None:
+    """Do what `python -m pytest` does, in a process that has imported pytest already."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    with output.open("wb") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    os.chdir(copy)
+    os.environ.clear()
+    os.environ.update(environ)
+    sys.path.insert(0, str(copy))
+    sys.argv[1:] = arguments
+    runpy.run_module("pytest", run_name="__main__", alter_sys=True)
+
+
+def end_all(process: BaseProcess) -> None:
     """End a process and the processes that it has started, because a hang may be in any of them."""
+    assert process.pid is not None
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.wait()
+    process.kill()
+    process.join()
 
 
 def make_original(folder: Path, implementation: str) -> Path:
@@ -304,6 +322,8 @@ def main() -> int:
     possible = [(name, mutant) for name, mutant in chosen if not mutant.needs or CONDITIONS[mutant.needs]]
     if options.needs and not possible:
         raise SystemExit(f"this is not {options.needs}")
+    if hasattr(PROCESSES, "set_forkserver_preload"):
+        PROCESSES.set_forkserver_preload(PRELOADED)
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
         folder = Path(name).resolve()
         if not check_originals(folder, possible):
