@@ -24,7 +24,7 @@ from support import run_python
 ROOT = Path(__file__).parent.parent
 
 #: The modules of the surfaces.
-SURFACES = ("once", "once_per_args", "once_property", "lazy_global")
+MODULES_OF_SURFACES = ("once", "once_per_args", "once_property", "lazy_global")
 
 NAMES = [
     "AlreadySetError",
@@ -241,8 +241,8 @@ def test_only_the_modules_of_the_proxies_import_wrapt(gilonce: ModuleType) -> No
         "proxy_methods",
         "asking_proxy",
     }
-    for name in SURFACES:
-        for other in {*SURFACES} - {name}:
+    for name in MODULES_OF_SURFACES:
+        for other in {*MODULES_OF_SURFACES} - {name}:
             assert f"from .{other} " not in sources[name]
 
 

@@ -23,9 +23,9 @@ a method or an attribute is a view, which is made again at each use. A field for
 would cost memory in all the places that are never overridden. So the first override of a place makes the stack, and
 the last one drops it. A program without overrides has none.
 
-A layer keeps the object alive whose `id` is in the key. It does not keep its `Override` alive, the object that the user
-has. When the user drops that object, the callback of a weak reference leaves the layer. So an override that nothing
-can leave does not last, and keeps nothing alive.
+The key has the `id` of an object. A layer keeps that object alive, so that the `id` is not used again. It does not keep
+its `Override` alive, the object that the user has. When the user drops that object, the callback of a weak reference
+leaves the layer. So an override that nothing can leave does not last, and keeps nothing alive.
 
 The idea is that of `unittest.mock.patch`.
 """

@@ -3,7 +3,7 @@
 A value must be freed with its event loop, also where it refers to the loop, as an `asyncio.Queue` does. It must be
 freed with its cell, also where it refers to the cell, as the client of an instance often does. If the loop held the
 value, a value that refers to its cell would keep the cell and itself alive as long as the loop lives. So the cell holds
-the value, and what is needed is to know when the loop is over:
+the value, and must learn when the loop has ended:
 
 * asyncio does not tell. A weak reference tells when a loop was freed. For a loop that a value keeps alive, each use of
   any such cell asks the other loops whether they are closed. All cells then drop their values for a closed loop.

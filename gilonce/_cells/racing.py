@@ -15,9 +15,9 @@ Two threads, A and B, that find the cell empty at the same time:
 
 Only `_load`, `_publish` and `_clear` know where the value is. Each is one atomic operation of a dict: `get`,
 `setdefault` and `pop`, with an exact `str` as the key. With a GIL, hashing and comparing such keys runs no bytecode, so
-no other thread can run meanwhile. Without a GIL, `setdefault` and `pop` hold the dict's own lock. The dict holds the
-value in a new tuple. If `setdefault` returns that very tuple, this call wrote, even if two threads publish the same
-object.
+no other thread can run meanwhile. Without a GIL, `setdefault` and `pop` hold the dict's own lock. Each publication puts
+its value into a new tuple. So if `setdefault` returns that tuple, this call has written, even if another thread
+publishes the same object.
 
 The idea is pyo3's `GILOnceCell`, which has the same methods, and whose `set` also gives back the rejected value. The
 static types of the public names are in `__init__.pyi`.

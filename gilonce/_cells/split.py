@@ -4,9 +4,9 @@ Such a cell has a `GILOnceCell` for each thread or event loop. Each call goes to
 
 These cells are in a container. An isolation, and an override of all values, replace the container for a while. An
 initializer may begin inside and publish afterwards, when the container is gone. Its value would be lost, without a
-`discard`. So a container that is gone has an item in its list `gone`. A part looks at that after it has published, and
-moves its value to the container that is there now. The list is filled before the values are taken out of the container.
-So each value is either found there, or moved.
+`discard`. So who drops a container for good first appends an item to its list `gone`. A part looks at that after it has
+published, and moves its value to the container that is there now. The list is filled before the values are taken out of
+the container. So each value is either found there, or moved.
 """
 
 from __future__ import annotations

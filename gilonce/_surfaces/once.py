@@ -3,9 +3,9 @@
 A call asks a cell, and the cell calls the function. A function has one cell. A method has a cell for each instance, and
 a class method one for each class.
 
-A callable without required parameters is a function. With one it is a method, whose calls must bring an instance. But
-a user may decorate `def connect(config)`, where `config` is an argument. So the first call with an object checks
-whether the function belongs to that object; see `check_owner`.
+A callable without required parameters is a function. One with a required parameter is taken for a method: each call
+must pass an instance. But a user may decorate `def connect(config)`, where `config` is an argument. So the first call
+with an object checks whether the function belongs to that object; see `check_owner`.
 
 The cell is pyo3's `GILOnceCell`. The name is from Rust's `OnceCell`.
 """

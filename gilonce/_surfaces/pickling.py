@@ -5,7 +5,7 @@ Dask, Ray and Spark use, and dill do the same for a function that can be importe
 was made in a function, they store *by value*: its code, defaults, closure and globals. A once function is then stored
 as the decorated function and the options of its decorator. The copy is empty.
 
-An object is not told who pickles it, so this looks at the calling frames:
+`__reduce__` does not know which pickler has called it, so this module looks at the calling frames:
 
 * cloudpickle asks `isinstance(obj, FunctionType)` in a method `reducer_override`, a hook of `pickle.Pickler`, and makes
   a plain function of every object that says yes. So there, a once function says no. Then pickle calls `__reduce__`, as

@@ -1,4 +1,4 @@
-"""`slot=`: the slot that keeps a value, and what is wrong with one that cannot.
+"""`slot=`: find the slot that stores a value, and explain why a slot cannot be used.
 
 `once` and `once_property` take this option. What they return, a once method or a property, is called a *user* of the
 slot here. A user has these attributes:

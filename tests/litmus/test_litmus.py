@@ -10,7 +10,7 @@ gcc makes of the core. This needs Debian's packages gcc-aarch64-linux-gnu and li
 headers for aarch64, which `programs/cross_compile.py` downloads.
 
 herd7 must be on the PATH. The environment variable `GILONCE_HERD_ROOT` can name the root directory of another system
-which has it, such as the one of `../shared/pythons/get sid`. Its herd7 then runs here, with the libraries from there.
+which has it. Its herd7 then runs here, with the libraries from there.
 """
 
 from __future__ import annotations

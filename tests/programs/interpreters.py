@@ -6,8 +6,7 @@ prints the path of a build of 3.13 when it is called with `t` or `d`. `--chroot 
 system, into which the project is copied; this needs root's rights. The option may be given several times. To run
 everything:
 
-    get=../shared/pythons/get
-    python tests/programs/interpreters.py --jobs 2 --get $get --chroot "$($get sid)" --chroot "$($get i386)"
+    python tests/programs/interpreters.py --jobs 2 --get SCRIPT --chroot SID --chroot I386
 
 Each interpreter gets a fresh environment. There the program builds a wheel, whose native core must compile without a
 warning, and installs it. The suite runs away from the package's source, so it tests what was installed. CPython must
