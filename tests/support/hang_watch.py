@@ -39,15 +39,17 @@ class HangWatch:
         self._seconds = 0.8 * float(config.getini("faulthandler_timeout"))
         with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
             stderr = os.dup(2)
+        self._begin("the collection of the tests")
         # Not a threading.Thread: tests count those.
         _thread.start_new_thread(_watch, (stderr,))
 
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
+    def _begin(self, what: str) -> None:
         global _what
-        _what = nodeid
+        _what = what
         allow(self._seconds)
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._begin(nodeid)
+
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        global _what
-        _what = f"the end of the run, after {nodeid},"
-        allow(self._seconds)
+        self._begin(f"the end of the run, after {nodeid},")

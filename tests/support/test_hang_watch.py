@@ -18,11 +18,11 @@ def pytest_configure(config):
 
 
 def run(folder: Path, test: str, timeout: float) -> subprocess.CompletedProcess[str]:
-    """Run pytest on a file with one test."""
+    """Run pytest on a file that contains `test`."""
     # pytest's own watchdog only shows stacks here, so that on a slow machine it cannot be the first to end the run.
     (folder / "pytest.ini").write_text("[pytest]\nfaulthandler_exit_on_timeout = false\n")
     (folder / "conftest.py").write_text(CONFTEST)
-    (folder / "test_it.py").write_text(f"import atexit, threading\ndef test_that_waits():\n    {test}\n")
+    (folder / "test_it.py").write_text(f"import threading\n{test}\n")
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest", "-o", f"faulthandler_timeout={timeout}"],
         cwd=folder,
@@ -37,13 +37,14 @@ def run(folder: Path, test: str, timeout: float) -> subprocess.CompletedProcess[
 @pytest.mark.parametrize(
     ("test", "name"),
     [
-        ("threading.Event().wait()", "test_it.py::test_that_waits"),
+        ("threading.Event().wait()", "the collection of the tests"),
+        ("def test_that_waits(): threading.Event().wait()", "test_it.py::test_that_waits"),
         (
-            "threading.Thread(target=threading.Event().wait).start()",
+            "def test_that_waits(): threading.Thread(target=threading.Event().wait).start()",
             "the end of the run, after test_it.py::test_that_waits,",
         ),
     ],
-    ids=["a test", "a thread that a test leaves behind"],
+    ids=["a module", "a test", "a thread that a test leaves behind"],
 )
 def test_what_hangs_is_named_in_the_last_line(tmp_path: Path, test: str, name: str) -> None:
     """Whoever reads only the end of a log sees which test to look at, and above it where each thread stands."""
@@ -57,4 +58,4 @@ def test_what_hangs_is_named_in_the_last_line(tmp_path: Path, test: str, name: s
 
 def test_a_timeout_of_0_turns_the_watch_off(tmp_path: Path) -> None:
     """Whoever debugs a test, or ends it by other means, needs no watch."""
-    assert run(tmp_path, "threading.Event().wait(1)", timeout=0).returncode == 0
+    assert run(tmp_path, "def test_that_waits(): threading.Event().wait(1)", timeout=0).returncode == 0
