@@ -53,9 +53,6 @@ The value itself is shared as it is: gilonce does not make it thread-safe.
 
 from ._cells.racing import AlreadySetError, GILOnceCell
 from ._native import implementation as __implementation__
-from ._surfaces.lazy_global import lazy_global
-from ._surfaces.once import once
-from ._surfaces.once_property import once_property
 
 __all__ = [
     "AlreadySetError",
@@ -85,8 +82,11 @@ _LAZY = {
     "OnceLock": "_cells.exclusive",
     "ProcessOnceCell": "_cells.per_process",
     "ThreadOnceCell": "_cells.per_thread",
-    "once_per_args": "_surfaces.once_per_args",
     "cell_of": "_surfaces.cell_of",
+    "lazy_global": "_surfaces.lazy_global",
+    "once": "_surfaces.once",
+    "once_per_args": "_surfaces.once_per_args",
+    "once_property": "_surfaces.once_property",
 }
 
 
