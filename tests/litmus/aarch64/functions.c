@@ -51,3 +51,68 @@ litmus_peek(Py_ssize_t *changes, PyObject **key, PyObject **value)
     PyObject *read = LOAD(value);
     return (Both){_Py_atomic_load_ssize_acquire(changes) == before ? read : NULL, found};
 }
+
+/* What filling a field does: `incref_for_field`, as 3.13 counts, and the publication. */
+int
+litmus_count_and_publish(Py_ssize_t *count, PyObject **field, PyObject *value)
+{
+    _Py_atomic_add_ssize(count, 1);
+    return WRITE_IF_NULL(field, value);
+}
+
+/* What `cell_take` does, with the drop of the reference that it gets. */
+Py_ssize_t
+litmus_take_and_drop(Py_ssize_t *count, PyObject **field)
+{
+    return SWAP(field, NULL) == NULL ? 9 : _Py_atomic_add_ssize(count, -1);
+}
+
+/* The same, where the drop of the last reference frees the object. */
+void
+litmus_take_and_free(PyObject **field, Py_ssize_t *count, Py_ssize_t *freed)
+{
+    (void)SWAP(field, NULL);
+    if (_Py_atomic_add_ssize(count, -1) == 1) {
+        _Py_atomic_store_ssize_relaxed(freed, 1);
+    }
+}
+
+static inline void
+drop_and_reuse(Py_ssize_t *count, Py_ssize_t *inside)
+{
+    if (_Py_atomic_add_ssize(count, -1) == 1) {
+        _Py_atomic_store_ssize_relaxed(inside, 2);
+        _Py_atomic_store_ssize_relaxed(count, 0);
+        _Py_atomic_add_ssize(count, 1);
+    }
+}
+
+/* The same, where the memory becomes another object. */
+void
+litmus_take_and_reuse(PyObject **field, Py_ssize_t *count, Py_ssize_t *inside)
+{
+    (void)SWAP(field, NULL);
+    drop_and_reuse(count, inside);
+}
+
+/* What `table_grow` does with an entry of the old array, before a value is dropped. */
+void
+litmus_empty_and_reuse(PyObject **old, Py_ssize_t *count, Py_ssize_t *inside)
+{
+    STORE(old, NULL);
+    drop_and_reuse(count, inside);
+}
+
+/* What `field_load` does by `PyMember_GetOne`, whose code this follows. Afterwards it looks into the object. */
+Both
+litmus_read_counted(PyObject **field, Py_ssize_t *count, PyObject **inside)
+{
+    if (LOAD(field) != NULL) {
+        Py_ssize_t seen = _Py_atomic_load_ssize_relaxed(count);
+        if (seen != 0 && _Py_atomic_compare_exchange_ssize(count, &seen, seen + 1)) {
+            PyObject *again = _Py_atomic_load_ptr(field);
+            return (Both){again, __atomic_load_n(inside, __ATOMIC_RELAXED)};
+        }
+    }
+    return (Both){NULL, NULL};
+}
