@@ -3,7 +3,7 @@
 #
 # The overloads overlap on purpose: a function without parameters, or with a class as its parameter, is also a
 # Callable[..., T]. The first overload that fits is the right one.
-# mypy: disable-error-code="overload-cannot-match"
+# mypy: disable-error-code="overload-cannot-match, overload-overlap"
 # pyright: reportOverlappingOverload=false
 
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
@@ -208,10 +208,23 @@ class _OnceClassMethod(Generic[_T_co, _K]):
     def __call__(self, cls: type, /) -> _T_co: ...
     def __get__(self, instance: object, owner: type | None = None, /) -> _Once[_T_co, _K]: ...
 
+class _OnceEither(_Once[_T_co, _K]):
+    # A method or class method whose `self` or `cls` may be any object. The types do not say whether the class binds it.
+    # One that returns its `self: T` returns Any here. It is recognised by an _Own, a type that only we have.
+    def __call__(self, instance: Any = ..., /) -> _T_co: ...
+    @overload
+    def __get__(self, instance: None, owner: type | None = None, /) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None, /) -> _Once[_T_co, _K]: ...
+
 class _OnceDecorator(Generic[_K]):
     # The decorator that once(discard=...) and once(cell=...) return.
     @overload
     def __call__(self, func: Callable[[], _T], /) -> _Once[_T, _K]: ...
+    @overload
+    def __call__(self, func: Callable[[_Own], _Own], /) -> _OnceEither[Any, _K]: ...
+    @overload
+    def __call__(self, func: Callable[[object], _T], /) -> _OnceEither[_T, _K]: ...
     @overload
     def __call__(self, func: Callable[[type[_C]], _T], /) -> _OnceClassMethod[_T, _K]: ...
     @overload
@@ -225,6 +238,24 @@ class _OnceMethodDecorator(Generic[_K]):
 def once(
     func: Callable[[], _T], /, *, slot: None = None, discard: Callable[[Any], object] | None = None, cell: None = None
 ) -> _Once[_T]: ...
+@overload
+def once(
+    func: Callable[[_Own], _Own],
+    /,
+    *,
+    slot: None = None,
+    discard: Callable[[Any], object] | None = None,
+    cell: None = None,
+) -> _OnceEither[Any]: ...
+@overload
+def once(
+    func: Callable[[object], _T],
+    /,
+    *,
+    slot: None = None,
+    discard: Callable[[Any], object] | None = None,
+    cell: None = None,
+) -> _OnceEither[_T]: ...
 @overload
 def once(
     func: Callable[[type[_C]], _T],
@@ -246,6 +277,14 @@ def once(
 def once(
     func: Callable[[], _T], /, *, slot: None = None, discard: None = None, cell: Callable[[], Cell[Any]]
 ) -> _Once[_T, _Chosen]: ...
+@overload
+def once(
+    func: Callable[[_Own], _Own], /, *, slot: None = None, discard: None = None, cell: Callable[[], Cell[Any]]
+) -> _OnceEither[Any, _Chosen]: ...
+@overload
+def once(
+    func: Callable[[object], _T], /, *, slot: None = None, discard: None = None, cell: Callable[[], Cell[Any]]
+) -> _OnceEither[_T, _Chosen]: ...
 @overload
 def once(
     func: Callable[[type[_C]], _T], /, *, slot: None = None, discard: None = None, cell: Callable[[], Cell[Any]]
@@ -442,6 +481,16 @@ class once_property(Generic[_T_co]):
     @overload
     def __new__(
         cls,
+        func: Callable[[_Own], _Own],
+        /,
+        *,
+        slot: str | None = None,
+        discard: Callable[[Any], object] | None = None,
+        cell: Callable[[], Cell[Any]] | None = None,
+    ) -> once_property[Any]: ...
+    @overload
+    def __new__(
+        cls,
         func: Callable[[type[_C]], _T],
         /,
         *,
@@ -489,6 +538,8 @@ class _PropertyDecorator(once_property[Any]):
     # `__new__` that returns anything else.
     @overload
     def __call__(self, func: Callable[[], _T], /) -> _ClassProperty[_T]: ...
+    @overload
+    def __call__(self, func: Callable[[_Own], _Own], /) -> once_property[Any]: ...
     @overload
     def __call__(self, func: Callable[[type[_C]], _T], /) -> _ClassProperty[_T]: ...
     @overload

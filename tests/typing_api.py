@@ -1410,3 +1410,61 @@ async def per_args_async_methods(it: Kinds) -> None:
     await it.aabove("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await it.astatic("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     print(config, cell)
+
+
+# Methods under @once whose `self` may be any object.
+
+
+class AnySelf:
+    @once
+    def of_object(self: object) -> int:
+        return 1
+
+    @once(discard=discard_int)
+    def of_object_discard(self: object) -> int:
+        return 1
+
+    @once(cell=OnceLock)
+    def of_object_locked(self: object) -> int:
+        return 1
+
+    @once
+    def me(self: X) -> X:
+        return self
+
+    @once(discard=discard_any)
+    def me_discard(self: X) -> X:
+        return self
+
+    @once(cell=OnceLock)
+    def me_locked(self: X) -> X:
+        return self
+
+    @once_property
+    def attr(self: X) -> X:
+        return self
+
+    @once_property(discard=discard_any)
+    def attr_discard(self: X) -> X:
+        return self
+
+
+def any_self(it: AnySelf) -> None:
+    assert_type(it.of_object(), int)
+    assert_type(it.of_object.cell, GILOnceCell[int])
+    assert_type(AnySelf.of_object(it), int)
+    assert_type(it.of_object_discard(), int)
+    assert_type(AnySelf.of_object_discard(it), int)
+    assert_type(it.of_object_locked(), int)
+    assert_type(it.of_object_locked.cell, _ChosenCell[int])
+    assert_type(AnySelf.of_object_locked(it), int)
+    it.of_object(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    me: AnySelf = it.me()
+    me = AnySelf.me(it)
+    me = it.me_discard()
+    me = AnySelf.me_discard(it)
+    me = it.me_locked()
+    me = AnySelf.me_locked(it)
+    me = it.attr
+    me = it.attr_discard
+    print(me)
