@@ -42,9 +42,10 @@ def test_mypy_agrees_with_every_assertion() -> None:
 
 
 @pytest.mark.slow
-def test_pyright_agrees_with_every_assertion() -> None:
+@pytest.mark.parametrize("checker", ["pyright", "basedpyright"])
+def test_pyright_agrees_with_every_assertion(checker: str) -> None:
     """pyright, strict: the same."""
-    check("pyright", "pyright", "tests/typing_api.py")
+    check(checker, checker, "tests/typing_api.py")
 
 
 @pytest.mark.slow

@@ -1251,6 +1251,11 @@ class Kinds:
     def static_of_all(*args: Any, **kwargs: Any) -> int:
         return 1
 
+    @staticmethod
+    @once_per_args
+    def static_of_kinds(it: Kinds) -> int:
+        return 1
+
     @once_per_args
     @classmethod
     def above(cls, zone: int) -> int:
@@ -1369,6 +1374,9 @@ def per_args_static_methods(it: Kinds) -> None:
     Kinds.static_of_type(3, 1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     Kinds.static_of_all()
     it.static_of_all(1, x=3)
+    # By its types, this could be a method. The call is right, and only ty knows it.
+    assert_type(Kinds.static_of_kinds(it), int)
+    it.static_of_kinds(it)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # not in ty
     print(config)
 
 
