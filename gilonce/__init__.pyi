@@ -3,13 +3,23 @@
 #
 # The overloads overlap on purpose: a function without parameters, or with a class as its parameter, is also a
 # Callable[..., T]. The first overload that fits is the right one.
-# mypy: disable-error-code="overload-cannot-match"
+# mypy: disable-error-code="overload-cannot-match, overload-overlap"
 # pyright: reportOverlappingOverload=false
 
 from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from types import GenericAlias
-from typing import TYPE_CHECKING as MYPY
-from typing import Any, ClassVar, Concatenate, Generic, Literal, Protocol, overload, runtime_checkable, type_check_only
+from typing import (
+    Any,
+    ClassVar,
+    Concatenate,
+    Final,
+    Generic,
+    Literal,
+    Protocol,
+    overload,
+    runtime_checkable,
+    type_check_only,
+)
 
 from typing_extensions import ParamSpec, Self, TypeVar
 
@@ -34,9 +44,13 @@ __all__ = [
 __version__: str
 __implementation__: Literal["native", "python"]
 
+# True for mypy, which goes by the name, and for no other checker.
+MYPY: Final = False
+
 # Without the default, mypy infers Never for a class method that returns Self, and checks nothing after that.
 _T = TypeVar("_T", default=Any)
 _C = TypeVar("_C")
+_C_contra = TypeVar("_C_contra", contravariant=True)
 _T_co = TypeVar("_T_co", covariant=True)
 
 _D = TypeVar("_D")
@@ -45,7 +59,6 @@ _W = TypeVar("_W")
 _F = TypeVar("_F")
 # _Own or _Chosen: the type of the `cell` attribute depends on it.
 _K = TypeVar("_K", default=_Own)
-_K_co = TypeVar("_K_co", default=_Own, covariant=True)
 
 # The parameters of a function; those of a method, without the instance or class.
 _P = ParamSpec("_P")
@@ -195,10 +208,23 @@ class _OnceClassMethod(Generic[_T_co, _K]):
     def __call__(self, cls: type, /) -> _T_co: ...
     def __get__(self, instance: object, owner: type | None = None, /) -> _Once[_T_co, _K]: ...
 
+class _OnceEither(_Once[_T_co, _K]):
+    # A method or class method whose `self` or `cls` may be any object. The types do not say whether the class binds it.
+    # One that returns its `self: T` returns Any here. It is recognised by an _Own, a type that only we have.
+    def __call__(self, instance: Any = ..., /) -> _T_co: ...
+    @overload
+    def __get__(self, instance: None, owner: type | None = None, /) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type | None = None, /) -> _Once[_T_co, _K]: ...
+
 class _OnceDecorator(Generic[_K]):
     # The decorator that once(discard=...) and once(cell=...) return.
     @overload
     def __call__(self, func: Callable[[], _T], /) -> _Once[_T, _K]: ...
+    @overload
+    def __call__(self, func: Callable[[_Own], _Own], /) -> _OnceEither[Any, _K]: ...
+    @overload
+    def __call__(self, func: Callable[[object], _T], /) -> _OnceEither[_T, _K]: ...
     @overload
     def __call__(self, func: Callable[[type[_C]], _T], /) -> _OnceClassMethod[_T, _K]: ...
     @overload
@@ -212,6 +238,24 @@ class _OnceMethodDecorator(Generic[_K]):
 def once(
     func: Callable[[], _T], /, *, slot: None = None, discard: Callable[[Any], object] | None = None, cell: None = None
 ) -> _Once[_T]: ...
+@overload
+def once(
+    func: Callable[[_Own], _Own],
+    /,
+    *,
+    slot: None = None,
+    discard: Callable[[Any], object] | None = None,
+    cell: None = None,
+) -> _OnceEither[Any]: ...
+@overload
+def once(
+    func: Callable[[object], _T],
+    /,
+    *,
+    slot: None = None,
+    discard: Callable[[Any], object] | None = None,
+    cell: None = None,
+) -> _OnceEither[_T]: ...
 @overload
 def once(
     func: Callable[[type[_C]], _T],
@@ -233,6 +277,14 @@ def once(
 def once(
     func: Callable[[], _T], /, *, slot: None = None, discard: None = None, cell: Callable[[], Cell[Any]]
 ) -> _Once[_T, _Chosen]: ...
+@overload
+def once(
+    func: Callable[[_Own], _Own], /, *, slot: None = None, discard: None = None, cell: Callable[[], Cell[Any]]
+) -> _OnceEither[Any, _Chosen]: ...
+@overload
+def once(
+    func: Callable[[object], _T], /, *, slot: None = None, discard: None = None, cell: Callable[[], Cell[Any]]
+) -> _OnceEither[_T, _Chosen]: ...
 @overload
 def once(
     func: Callable[[type[_C]], _T], /, *, slot: None = None, discard: None = None, cell: Callable[[], Cell[Any]]
@@ -262,19 +314,31 @@ def once(
     func: None = None, /, *, slot: str, discard: None = None, cell: Callable[[], Cell[Any]]
 ) -> _OnceMethodDecorator[_Chosen]: ...
 
-class _Unbound(Protocol[_P, _T_co, _K_co]):
-    # A _PerArgs that is being bound. A protocol, because ty and pyrefly compare a class's parameters by name as well.
-    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _T_co: ...
-    def _kind(self) -> _K_co: ...
+# The checkers do not show a decorator whether a function is a method, a class method or a static method, and
+# Callable[Concatenate[...], ...] loses the name of the first parameter. So a _PerArgs keeps all parameters, and reading it
+# from a class or an instance asks which of the two the first parameter accepts. A function in whose place both would do
+# is a _PerArgsEither.
 
-class _PerArgs(Generic[_P, _T_co, _K]):
-    # A function, a method as the class gives it, or a bound method: it has the parameters that are left.
+class _Takes(Protocol[_C_contra, _P, _T_co]):
+    # A _PerArgs whose first parameter accepts a _C_contra. A protocol, because ty and pyrefly compare the parameters of a
+    # class by name as well.
+    def __call__(self, first: _C_contra, /, *args: _P.args, **kwargs: _P.kwargs) -> _T_co: ...
+
+class _PerArgsBase(Generic[_T_co, _K]):
     __name__: str
     __qualname__: str
     @property
     def __wrapped__(self) -> Callable[..., _T_co]: ...
+    # The cells of an async def hold the awaited values.
+    @overload
+    def take_all(self: _PerArgsBase[Coroutine[Any, Any, _T], _K]) -> list[_T]: ...
+    @overload
+    def take_all(self) -> list[_T_co]: ...
+    def cache_clear(self) -> None: ...
+
+class _PerArgs(_PerArgsBase[_T_co, _K], Generic[_P, _T_co, _K]):
+    # A function, a method as the class gives it, or a bound method: it has the parameters that are left.
     def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _T_co: ...
-    # Behind an async def, the cell holds the awaited value.
     @overload
     def cell(
         self: _PerArgs[_P, Coroutine[Any, Any, _T], _Own], *args: _P.args, **kwargs: _P.kwargs
@@ -285,43 +349,83 @@ class _PerArgs(Generic[_P, _T_co, _K]):
     def cell(self: _PerArgs[_P, Coroutine[Any, Any, _T], _Chosen], *args: _P.args, **kwargs: _P.kwargs) -> Cell[_T]: ...
     @overload
     def cell(self: _PerArgs[_P, _T, _Chosen], *args: _P.args, **kwargs: _P.kwargs) -> Cell[_T]: ...
-    @overload
-    def take_all(self: _PerArgs[_P, Coroutine[Any, Any, _T], _K]) -> list[_T]: ...
-    @overload
-    def take_all(self) -> list[_T_co]: ...
-    def cache_clear(self) -> None: ...
-    @overload
-    def __get__(self, instance: None, owner: type | None = None, /) -> Self: ...
-    @overload
-    def __get__(
-        self: _Unbound[Concatenate[Any, _Q], _T, _K], instance: object, owner: type | None = None, /
-    ) -> _PerArgs[_Q, _T, _K]: ...
-    # Does not exist at runtime.
-    @type_check_only
-    def _kind(self) -> _K: ...
+    # The first parameter accepts every class, every class of `owner`, or every `instance`; else the function is static, or
+    # a method that is read from its class. Pyrefly needs the overloads of each branch together.
+    if MYPY:
+        @overload
+        def __get__(
+            self: _Takes[type[object], _Q, _T], instance: object, owner: type | None = None, /
+        ) -> _PerArgsEither[_P, _Q, _T_co, _K]: ...
+        @overload
+        def __get__(
+            self: _Takes[type[Any], _Q, _T], instance: object, owner: type[_AcceptsNever[_T]], /
+        ) -> _PerArgsBound[_P, _T_co, _K]: ...
+        @overload
+        def __get__(
+            self: _Takes[_C, _Q, _T], instance: _C, owner: type[_AcceptsNever[_T]], /
+        ) -> _PerArgsBound[_P, _T_co, _K]: ...
+        @overload
+        def __get__(self: _Takes[_C, _Q, _T], instance: object, owner: _C, /) -> _PerArgs[_Q, _T, _K]: ...
+        @overload
+        def __get__(self: _Takes[_C, _Q, _T], instance: _C, owner: type | None = None, /) -> _PerArgs[_Q, _T, _K]: ...
+        @overload
+        def __get__(self, instance: object, owner: type | None = None, /) -> Self: ...
+    else:
+        @overload
+        def __get__(
+            self: _Takes[type[object], _Q, _T], instance: object, owner: type | None = None, /
+        ) -> _PerArgsEither[_P, _Q, _T_co, _K]: ...
+        @overload
+        def __get__(self: _Takes[_C, _Q, _T], instance: object, owner: _C, /) -> _PerArgs[_Q, _T, _K]: ...
+        @overload
+        def __get__(self: _Takes[_C, _Q, _T], instance: _C, owner: type | None = None, /) -> _PerArgs[_Q, _T, _K]: ...
+        @overload
+        def __get__(self, instance: object, owner: type | None = None, /) -> Self: ...
 
-class _PerArgsClassMethod(Generic[_P, _T_co, _K]):
-    # A class method, which the class binds as well. It is recognised by its first parameter.
-    def __call__(self, cls: type, /, *args: _P.args, **kwargs: _P.kwargs) -> _T_co: ...
-    def __get__(self, instance: object, owner: type | None = None, /) -> _PerArgs[_P, _T_co, _K]: ...
+class _PerArgsEither(_PerArgsBase[_T_co, _K], Generic[_P, _Q, _T_co, _K]):
+    # A static method whose first parameter is an object, a type[T] or the like, or a method whose `self` or `cls` is: it
+    # takes the arguments of both. For mypy, this is also a method that returns Self, hence the first Any.
+    @overload
+    def __call__(self, *args: _Q.args, **kwargs: _Q.kwargs) -> Any: ...
+    @overload
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _T_co: ...
+    def cell(self, *args: Any, **kwargs: Any) -> Any: ...
+
+if MYPY:
+    # Mypy cannot infer the _Q of a generic method, and has Never for _Q and _T. Such a method keeps all its parameters
+    # when it is bound, and drops the first at a call.
+    class _AcceptsNever(Protocol[_C_contra]):
+        # Every object is one, if _C_contra is Never or Any: no other type is a subtype of these two parameters' types.
+        def __format__(self, format_spec: _C_contra, /) -> str: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        def __reduce_ex__(self, protocol: _C_contra, /) -> str | tuple[Any, ...]: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    class _PerArgsBound(_PerArgsBase[_T_co, _K], Generic[_P, _T_co, _K]):
+        def __call__(self: _PerArgsBound[Concatenate[Any, _Q], _T, _K], *args: _Q.args, **kwargs: _Q.kwargs) -> _T: ...
+        @overload
+        def cell(
+            self: _PerArgsBound[Concatenate[Any, _Q], Coroutine[Any, Any, _T], _Own],
+            *args: _Q.args,
+            **kwargs: _Q.kwargs,
+        ) -> GILOnceCell[_T]: ...
+        @overload
+        def cell(
+            self: _PerArgsBound[Concatenate[Any, _Q], _T, _Own], *args: _Q.args, **kwargs: _Q.kwargs
+        ) -> GILOnceCell[_T]: ...
+        @overload
+        def cell(
+            self: _PerArgsBound[Concatenate[Any, _Q], Coroutine[Any, Any, _T], _Chosen],
+            *args: _Q.args,
+            **kwargs: _Q.kwargs,
+        ) -> Cell[_T]: ...
+        @overload
+        def cell(
+            self: _PerArgsBound[Concatenate[Any, _Q], _T, _Chosen], *args: _Q.args, **kwargs: _Q.kwargs
+        ) -> Cell[_T]: ...
 
 class _PerArgsDecorator(Generic[_K]):
     # What once_per_args(key=...) and once_per_args(cell=...) return.
-    @overload
-    def __call__(self, function: Callable[Concatenate[type[_C], _P], _T], /) -> _PerArgsClassMethod[_P, _T, _K]: ...
-    @overload
     def __call__(self, function: Callable[_P, _T], /) -> _PerArgs[_P, _T, _K]: ...
 
-@overload
-def once_per_args(
-    function: Callable[Concatenate[type[_C], _P], _T],
-    /,
-    *,
-    key: Callable[..., Hashable] | None = None,
-    typed: bool = False,
-    discard: Callable[[Any], object] | None = None,
-    cell: None = None,
-) -> _PerArgsClassMethod[_P, _T]: ...
 @overload
 def once_per_args(
     function: Callable[_P, _T],
@@ -342,16 +446,6 @@ def once_per_args(
     discard: Callable[[Any], object] | None = None,
     cell: None = None,
 ) -> _PerArgsDecorator: ...
-@overload
-def once_per_args(
-    function: Callable[Concatenate[type[_C], _P], _T],
-    /,
-    *,
-    key: Callable[..., Hashable] | None = None,
-    typed: bool = False,
-    discard: None = None,
-    cell: Callable[[], Cell[Any]],
-) -> _PerArgsClassMethod[_P, _T, _Chosen]: ...
 @overload
 def once_per_args(
     function: Callable[_P, _T],
@@ -384,6 +478,16 @@ class once_property(Generic[_T_co]):
         discard: Callable[[Any], object] | None = None,
         cell: Callable[[], Cell[Any]] | None = None,
     ) -> _ClassProperty[_T]: ...
+    @overload
+    def __new__(
+        cls,
+        func: Callable[[_Own], _Own],
+        /,
+        *,
+        slot: str | None = None,
+        discard: Callable[[Any], object] | None = None,
+        cell: Callable[[], Cell[Any]] | None = None,
+    ) -> once_property[Any]: ...
     @overload
     def __new__(
         cls,
@@ -434,6 +538,8 @@ class _PropertyDecorator(once_property[Any]):
     # `__new__` that returns anything else.
     @overload
     def __call__(self, func: Callable[[], _T], /) -> _ClassProperty[_T]: ...
+    @overload
+    def __call__(self, func: Callable[[_Own], _Own], /) -> once_property[Any]: ...
     @overload
     def __call__(self, func: Callable[[type[_C]], _T], /) -> _ClassProperty[_T]: ...
     @overload

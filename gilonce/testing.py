@@ -35,6 +35,7 @@ from ._cells.override import (
     replace_layers,
     report_unawaited,
 )
+from ._cells.public import hide_annotations
 from ._cells.racing import EMPTY
 from ._cells.registry import registered
 from ._storage.bound import is_class, own_values
@@ -152,6 +153,7 @@ def _how_to_empty(it: object = None, *_: object) -> str:
     return f"to empty this alone, write {function}.{'take_all' if per_args else 'take'}()"
 
 
+@hide_annotations
 @_explain_arguments
 def reset() -> None:
     """Forget all values of decorated functions, classes and lazy globals, and discard them, the last made first.
@@ -195,6 +197,7 @@ def _explain_missing_parentheses(init: Init) -> Init:
     return __init__  # type: ignore[return-value]
 
 
+@hide_annotations
 class isolated(AtomicContext, Decorating):  # noqa: N801 - a context manager, named as those of contextlib are
     """A context manager and decorator in which every decorated function, class and lazy global starts empty.
 

@@ -7,6 +7,7 @@ import copy
 import doctest
 import importlib
 import inspect
+import operator
 import pickle
 import pkgutil
 import pydoc
@@ -170,6 +171,46 @@ def test_help_shows_no_annotations_in_quotes(gilonce: ModuleType, name: str) -> 
         with contextlib.suppress(TypeError, ValueError):  # it has no signature
             assert "'" not in re.sub(r"='\w*'", "", str(inspect.signature(function)))
     assert "__annotations__" not in pydoc.render_doc(it)
+
+
+def test_help_shows_no_annotations_of_methods_of_decorated_functions_in_quotes(gilonce: ModuleType) -> None:
+    """Nor those of `gilonce.testing`."""
+    testing = importlib.import_module("gilonce.testing")
+
+    class Page:
+        @gilonce.once_per_args
+        def words(self, language: str) -> None: ...
+
+        @gilonce.once
+        def title(self) -> None: ...
+
+    @gilonce.once_per_args
+    def page(number: int) -> None: ...
+
+    @gilonce.once
+    def index() -> None: ...
+
+    decorated = page, Page().words, index, Page().title
+    methods = [getattr(it, name) for it in decorated[:2] for name in ("cell", "take_all", "cache_clear")]
+    methods += [it.cache_clear for it in decorated[2:]]
+    for method in methods:
+        with contextlib.suppress(ValueError):  # it has no signature
+            assert "'" not in str(inspect.signature(method))
+        assert "'" not in pydoc.plaintext.document(method)
+    assert not re.search(
+        r"(->|:) '", pydoc.plaintext.document(testing.isolated) + pydoc.plaintext.document(testing.reset)
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_names_classes_that_exist(gilonce: ModuleType, name: str) -> None:
+    """It says in which class a method is defined, if this is not the class that it shows."""
+    it = getattr(gilonce, name)
+    for cls in it.__mro__ if isinstance(it, type) else ():
+        for function in vars(cls).values():
+            if inspect.isfunction(function) and function.__module__.startswith("gilonce"):
+                module = importlib.import_module(function.__module__)
+                assert operator.attrgetter(function.__qualname__)(module)
 
 
 def test_the_help_of_the_package_is_a_page_to_work_from(gilonce: ModuleType) -> None:

@@ -1,6 +1,7 @@
 """What a user's types are: read by mypy --strict and pyright, never called.
 
-A line with two ignores is one that both checkers must refuse: an ignore that is not needed is itself an error.
+A line with two ignores is one that both checkers must refuse: an ignore that is not needed is itself an error. From
+`# once_per_args` on, ty and pyrefly must refuse it too, and what only one of them refuses has its own ignore.
 """
 # Needs mypy's --strict --warn-unreachable, and pyright's enableTypeIgnoreComments = false.
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
@@ -13,7 +14,7 @@ import functools
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
@@ -1033,3 +1034,445 @@ async def per_args_async(it: PerArgs) -> None:
     assert_type(await it.amethod("eu"), Config)
     assert_type(it.amethod.cell("eu"), GILOnceCell[Config])
     await it.amethod(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# Functions with all kinds of first parameters. None is taken for a method or class method.
+
+
+@once_per_args
+def of_object(it: object) -> int:
+    return 1
+
+
+@once_per_args
+def of_any(it: Any, zone: int = 1) -> int:
+    return 1
+
+
+@once_per_args
+def of_hashable(it: Hashable) -> int:
+    return 1
+
+
+@once_per_args
+def of_union(it: str | type[int]) -> int:
+    return 1
+
+
+@once_per_args
+def of_class(model: type[Config], *, zone: int = 1) -> int:
+    return 1
+
+
+@once_per_args
+def of_type(cls: type[X], name: str = "") -> X:
+    return cls()
+
+
+@once_per_args(cell=OnceLock)
+def locked_of_type(cls: type[X]) -> X:
+    return cls()
+
+
+@once_per_args(discard=discard_any)
+async def aof_type(cls: type[X]) -> X:
+    return cls()
+
+
+@once_per_args
+def of_value(it: X, zone: int = 1) -> list[X]:
+    return [it]
+
+
+@once_per_args
+def of_callable(make: Callable[..., X]) -> X:
+    return make()
+
+
+@once_per_args
+def of_all(*args: Any, **kwargs: Any) -> int:
+    return 1
+
+
+@once_per_args
+def of_objects(*args: object) -> int:
+    return 1
+
+
+@once_per_args
+def of_keyword(*, zone: int) -> int:
+    return 1
+
+
+@once_per_args
+def of_nothing() -> int:
+    return 1
+
+
+def per_args_functions() -> None:
+    assert_type(of_object(3), int)
+    assert_type(of_object(it=3), int)
+    assert_type(of_object(Config), int)
+    assert_type(of_object.cell(3), GILOnceCell[int])
+    assert_type(of_object.take_all(), list[int])
+    of_object.cache_clear()
+    of_object()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    of_object(1, 2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    of_object.cell(1, 2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+    assert_type(of_any(3), int)
+    assert_type(of_any(it=3, zone=2), int)
+    assert_type(of_any.cell(3), GILOnceCell[int])
+    of_any(3, "x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(of_hashable("x"), int)
+    assert_type(of_hashable.cell(it="x"), GILOnceCell[int])
+    of_hashable([])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(of_union("x"), int)
+    assert_type(of_union(int), int)
+    of_union(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    assert_type(of_class(Config), int)
+    assert_type(of_class(model=SubConfig, zone=2), int)
+    assert_type(of_class.cell(Config), GILOnceCell[int])
+    assert_type(of_class.take_all(), list[int])
+    of_class(int)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    of_class.cell(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+    # Pyrefly has Unknown where a function is generic, so these are assigned and not asserted.
+    config: Config = of_type(Config)
+    config = of_type(cls=SubConfig, name="x")
+    cell: GILOnceCell[Config] = of_type.cell(Config)
+    config = locked_of_type(Config)
+    chosen_cell: Cell[Config] = locked_of_type.cell(Config)
+    of_type(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    of_type(Config, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    of_type.cell(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    locked_of_type(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    numbers: list[int] = of_value(3)
+    numbers = of_value(it=3, zone=2)
+    of_value(3, "x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    number: int = of_callable(load)
+    of_callable(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    print(config, cell, chosen_cell, numbers, number)
+
+    assert_type(of_all(), int)
+    assert_type(of_all(3, x=3), int)
+    assert_type(of_all.cell(3, x=3), GILOnceCell[int])
+    assert_type(of_objects(Config, 3), int)
+    of_objects(x=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(of_keyword(zone=1), int)
+    of_keyword(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(of_nothing(), int)
+    assert_type(of_nothing.cell(), GILOnceCell[int])
+    of_nothing(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+async def per_args_async_functions() -> None:
+    config: Config = await aof_type(Config)
+    cell: GILOnceCell[Config] = aof_type.cell(Config)
+    await aof_type(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    print(config, cell)
+
+
+class Kinds:
+    @once_per_args
+    def method(self, zone: int) -> int:
+        return 1
+
+    @once_per_args
+    def of_object(self, it: object, /) -> int:
+        return 1
+
+    @once_per_args
+    def of_type(self, cls: type[X]) -> X:
+        return cls()
+
+    @once_per_args(cell=OnceLock)
+    async def aof_type(self, cls: type[X]) -> X:
+        return cls()
+
+    @once_per_args
+    def of_all(self, *args: Any, zone: int = 1, **kwargs: Any) -> int:
+        return 1
+
+    @once_per_args
+    def anything(self, zone: int) -> Any: ...
+
+    @once_per_args
+    def me(self, zone: int) -> Self:
+        return self
+
+    @once_per_args
+    def of_any_self(self: Any, zone: int) -> int:
+        return 1
+
+    @once_per_args
+    @staticmethod
+    def static(zone: int) -> int:
+        return 1
+
+    @staticmethod
+    @once_per_args
+    def static_below(zone: int) -> int:
+        return 1
+
+    @staticmethod
+    @once_per_args
+    async def astatic(zone: int) -> int:
+        return 1
+
+    @staticmethod
+    @once_per_args
+    def static_of_class(model: type[Config], zone: int = 1) -> int:
+        return 1
+
+    @once_per_args
+    @staticmethod
+    def static_of_keyword(*, zone: int) -> int:
+        return 1
+
+    @once_per_args
+    @staticmethod
+    def static_of_nothing() -> int:
+        return 1
+
+    @once_per_args
+    @staticmethod
+    def static_of_object(it: object) -> int:
+        return 1
+
+    @staticmethod
+    @once_per_args
+    def static_of_type(model: type[X], zone: int) -> X:
+        return model()
+
+    @staticmethod
+    @once_per_args
+    def static_of_all(*args: Any, **kwargs: Any) -> int:
+        return 1
+
+    @staticmethod
+    @once_per_args
+    def static_of_kinds(it: Kinds) -> int:
+        return 1
+
+    @once_per_args
+    @classmethod
+    def above(cls, zone: int) -> int:
+        return 1
+
+    @classmethod
+    @once_per_args
+    def below(cls, zone: int) -> int:
+        return 1
+
+    @once_per_args
+    @classmethod
+    async def aabove(cls, zone: int) -> int:
+        return 1
+
+    @classmethod
+    @once_per_args
+    async def abelow(cls, zone: int) -> int:
+        return 1
+
+    @once_per_args
+    @classmethod
+    def above_of_type(cls, model: type[X]) -> X:
+        return model()
+
+    @once_per_args
+    @classmethod
+    def made(cls, zone: int) -> Self:
+        return cls()
+
+
+class KindsChild(Kinds):
+    # Pyright and pyrefly compare the methods before binding, and so the types of `self`. For them every override of a
+    # method or class method is an error.
+    @once_per_args
+    def method(self, zone: int) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]  # pyrefly: ignore[bad-override]
+        return super().method(zone) + 1
+
+    @once_per_args
+    @classmethod
+    def above(cls, zone: int) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]  # pyrefly: ignore[bad-override]
+        return super().above(zone) + 1
+
+    # For mypy, the override of a generic method or of one that returns Any is an error too.
+    @once_per_args
+    def anything(self, zone: int) -> Any: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]  # not in ty
+
+
+def per_args_methods(it: Kinds, child: KindsChild) -> None:
+    assert_type(it.method(1), int)
+    assert_type(it.method(zone=1), int)
+    assert_type(child.method(1), int)
+    assert_type(Kinds.method(it, 1), int)
+    assert_type(Kinds.method.cell(it, 1), GILOnceCell[int])
+    it.method("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    it.method(it, 1)  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
+    child.method("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Kinds.method(1)  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
+    Kinds.method(it, "x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(it.of_object(3), int)
+    assert_type(it.of_object.cell(3), GILOnceCell[int])
+    it.of_object()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    it.of_object(1, 2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    config: Config = it.of_type(Config)
+    config = Kinds.of_type(it, Config)
+    cell: GILOnceCell[Config] = it.of_type.cell(Config)
+    it.of_type(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    it.of_type.cell(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(it.of_all(), int)
+    assert_type(it.of_all(1, zone=2, x=3), int)
+    it.of_all(zone="x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    it.anything(1)
+    it.anything("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    # Mypy has Any for what returns Self.
+    me: Kinds = it.me(1)
+    me = Kinds.made(1)
+    it.me("x")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    # The type of `self` says nothing here, so more arguments are accepted than at run time.
+    it.of_any_self(1)
+    it.of_any_self.cell(1)
+    assert_type(Kinds.of_any_self(it, 1), int)
+    print(config, cell, me)
+
+
+def per_args_static_methods(it: Kinds) -> None:
+    assert_type(Kinds.static(1), int)
+    assert_type(it.static(1), int)
+    assert_type(it.static(zone=1), int)
+    assert_type(it.static.cell(1), GILOnceCell[int])
+    assert_type(Kinds.static.take_all(), list[int])
+    assert_type(Kinds.static_below(1), int)
+    assert_type(it.static_below(1), int)
+    assert_type(Kinds.static_below.cell(zone=1), GILOnceCell[int])
+    Kinds.static("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    it.static("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    it.static()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    it.static.cell("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    it.static_below("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(Kinds.static_of_class(Config), int)
+    assert_type(it.static_of_class(model=Config, zone=1), int)
+    it.static_of_class(int)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert_type(it.static_of_keyword(zone=1), int)
+    it.static_of_keyword(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(it.static_of_nothing(), int)
+    it.static_of_nothing(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+    # These could be methods whose `self` is any object. So a call with one argument less is accepted too.
+    assert_type(Kinds.static_of_object(3), int)
+    assert_type(it.static_of_object(it=3), int)
+    it.static_of_object.cell(3)
+    Kinds.static_of_object(1, 2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    it.static_of_object(1, 2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    config: Config = Kinds.static_of_type(Config, 1)
+    config = it.static_of_type(Config, zone=1)
+    Kinds.static_of_type(Config, "x")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    Kinds.static_of_type(3, 1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    Kinds.static_of_all()
+    it.static_of_all(1, x=3)
+    # By its types, this could be a method. The call is right, and only ty knows it.
+    assert_type(Kinds.static_of_kinds(it), int)
+    it.static_of_kinds(it)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # not in ty
+    print(config)
+
+
+def per_args_class_methods(it: Kinds, child: KindsChild) -> None:
+    assert_type(Kinds.above(1), int)
+    assert_type(it.above(zone=1), int)
+    assert_type(KindsChild.above(1), int)
+    assert_type(child.above(1), int)
+    assert_type(Kinds.above.cell(1), GILOnceCell[int])
+    assert_type(it.above.take_all(), list[int])
+    assert_type(Kinds.below(1), int)
+    assert_type(it.below(1), int)
+    assert_type(KindsChild.below(1), int)
+    assert_type(Kinds.below.take_all(), list[int])
+    # Ty binds by itself what is below @classmethod, and does not know the result's `cell`.
+    assert_type(Kinds.below.cell(1), GILOnceCell[int])  # ty: ignore[no-matching-overload]
+    Kinds.above("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Kinds.above()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Kinds.above(Kinds, 1)  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
+    Kinds.above.cell("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    it.above("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Kinds.below("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    it.below("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    config: Config = Kinds.above_of_type(Config)
+    config = it.above_of_type(Config)
+    Kinds.above_of_type(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    print(config)
+
+
+async def per_args_async_methods(it: Kinds) -> None:
+    config: Config = await it.aof_type(Config)
+    cell: Cell[Config] = it.aof_type.cell(Config)
+    assert_type(await Kinds.aabove(1), int)
+    assert_type(await it.aabove(1), int)
+    assert_type(Kinds.aabove.cell(1), GILOnceCell[int])
+    assert_type(await Kinds.abelow(1), int)
+    assert_type(await it.astatic(1), int)
+    assert_type(Kinds.astatic.cell(1), GILOnceCell[int])
+    await it.aabove("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await it.astatic("x")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    print(config, cell)
+
+
+# Methods under @once whose `self` may be any object.
+
+
+class AnySelf:
+    @once
+    def of_object(self: object) -> int:
+        return 1
+
+    @once(discard=discard_int)
+    def of_object_discard(self: object) -> int:
+        return 1
+
+    @once(cell=OnceLock)
+    def of_object_locked(self: object) -> int:
+        return 1
+
+    @once
+    def me(self: X) -> X:
+        return self
+
+    @once(discard=discard_any)
+    def me_discard(self: X) -> X:
+        return self
+
+    @once(cell=OnceLock)
+    def me_locked(self: X) -> X:
+        return self
+
+    @once_property
+    def attr(self: X) -> X:
+        return self
+
+    @once_property(discard=discard_any)
+    def attr_discard(self: X) -> X:
+        return self
+
+
+def any_self(it: AnySelf) -> None:
+    assert_type(it.of_object(), int)
+    assert_type(it.of_object.cell, GILOnceCell[int])
+    assert_type(AnySelf.of_object(it), int)
+    assert_type(it.of_object_discard(), int)
+    assert_type(AnySelf.of_object_discard(it), int)
+    assert_type(it.of_object_locked(), int)
+    assert_type(it.of_object_locked.cell, _ChosenCell[int])
+    assert_type(AnySelf.of_object_locked(it), int)
+    it.of_object(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    me: AnySelf = it.me()
+    me = AnySelf.me(it)
+    me = it.me_discard()
+    me = AnySelf.me_discard(it)
+    me = it.me_locked()
+    me = AnySelf.me_locked(it)
+    me = it.attr
+    me = it.attr_discard
+    print(me)

@@ -26,6 +26,7 @@ def explain_misuse(init: Init) -> Init:
     taken = frozenset(init.__kwdefaults__ or ())
     # `help()` and `inspect.signature` show the signature of the function behind `__wrapped__`.
     __init__.__wrapped__ = init  # type: ignore[attr-defined]
+    __init__.__module__ = init.__module__
     __init__.__qualname__ = init.__qualname__
     return __init__  # type: ignore[return-value]
 

@@ -12,24 +12,36 @@ if TYPE_CHECKING:
 
 
 def public(thing: Public) -> Public:
-    """Let a public class or function name `gilonce` as its module, and take the annotations off its signatures.
+    """Let a public class or function name `gilonce` as its module, and hide the annotations of its signatures.
 
-    Tracebacks, pickles and `help()` then show `gilonce.GILOnceCell`, and no module that may be renamed. The
-    annotations are strings here, which `help()` would show in quotes. Type checkers read them in `__init__.pyi`.
+    Tracebacks, pickles and `help()` then show `gilonce.GILOnceCell`, and no module that may be renamed.
     """
     shown: Any = thing
     shown.__module__ = "gilonce"
-    if not isinstance(shown, type):
-        shown.__annotations__ = {}
+    return hide_annotations(thing)
+
+
+def hide_annotations(thing: Public) -> Public:
+    """Take the annotations off a function, or off a class and its methods.
+
+    They are strings, which `help()` would show in quotes. Type checkers read the files.
+    """
+    if not isinstance(thing, type):
+        _hide_annotations_of(thing)
         return thing
     # The methods of our own base classes are shown too.
-    for cls in shown.__mro__:
-        if str(cls.__module__).partition(".")[0] == "gilonce":
+    for cls in thing.__mro__:
+        # The `__module__` of a class that looks like a function is not a string.
+        if cls is thing or str(cls.__module__).partition(".")[0] == "gilonce":
             for entry in cls.__dict__.values():
-                # What `explain_misuse` has made shows the signature of the function that it wraps.
-                for function in (entry, getattr(entry, "__wrapped__", None)):
-                    if type(function) is FunctionType:
-                        function.__annotations__ = {}
+                _hide_annotations_of(entry)
             if "__annotations__" in cls.__dict__:
                 del cls.__annotations__
     return thing
+
+
+def _hide_annotations_of(entry: Any) -> None:
+    # `help()` shows the signature of the function behind `__wrapped__`.
+    for function in (entry, getattr(entry, "__wrapped__", None)):
+        if type(function) is FunctionType:
+            function.__annotations__ = {}

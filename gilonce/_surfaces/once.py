@@ -26,7 +26,7 @@ from .._cells.callables import (
     name_of,
     required_parameters,
 )
-from .._cells.public import public
+from .._cells.public import hide_annotations, public
 from .._cells.racing import EMPTY, GILOnceCell, make_cell
 from .._cells.registry import register_later
 from .._native import replace_with_native
@@ -122,6 +122,7 @@ def once(
 
 
 @replace_with_native
+@hide_annotations
 class Once:
     """The object that `once` returns. It looks like the function that it wraps."""
 
@@ -305,6 +306,7 @@ add_users("once", lambda cls: issubclass(cls, Once))
 
 
 @replace_with_native
+@hide_annotations
 class BoundOnce:
     # The result of `obj.m` and `Cls.m`. Like a bound method, it is made anew at each lookup.
 

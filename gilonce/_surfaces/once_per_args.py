@@ -19,7 +19,7 @@ from .._cells.callables import (
     method_type_of,
     name_of,
 )
-from .._cells.public import public
+from .._cells.public import hide_annotations, public
 from .._cells.racing import EMPTY
 from .._cells.registry import register
 from .._native import implementation, replace_with_native
@@ -201,6 +201,7 @@ def _explain_uses_without_arguments(method: Any) -> Any:
 
 
 @replace_with_native
+@hide_annotations
 class OncePerArgs:
     """The object that `once_per_args` returns. It looks like the function that it wraps."""
 
@@ -409,6 +410,7 @@ if implementation == "python":
 
 
 @replace_with_native
+@hide_annotations
 class BoundOncePerArgs:
     # The result of `obj.m` and `Cls.m`. Like a bound method, it is made anew at each lookup.
 

@@ -276,6 +276,13 @@ MUTANTS = [
         ("cells/test_racing.py::test_a_value_that_comes_while_the_initializer_is_looked_at_is_the_value[{}]",),
     ),
     Mutant(
+        "help() names a class that does not exist",
+        "_cells/arguments.py",
+        "    __init__.__module__ = init.__module__\n",
+        "",
+        ("test_package.py::test_help_names_classes_that_exist[{}-OnceLock]",),
+    ),
+    Mutant(
         "a value given to a new cell gets a bare error",
         "_cells/arguments.py",
         "    if values:\n        value = values[0]",

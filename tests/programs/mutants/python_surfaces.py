@@ -195,16 +195,23 @@ ONCE = [
     Mutant(
         "help() shows annotations of functions in quotes",
         "_cells/public.py",
-        "        shown.__annotations__ = {}\n",
+        "        _hide_annotations_of(thing)\n",
         "        pass\n",
         ("test_package.py::test_help_shows_no_annotations_in_quotes[{}-once]",),
     ),
     Mutant(
         "help() shows annotations of methods in quotes",
         "_cells/public.py",
-        "                        function.__annotations__ = {}\n",
-        "                        pass\n",
+        "                _hide_annotations_of(entry)\n",
+        "                pass\n",
         ("test_package.py::test_help_shows_no_annotations_in_quotes[{}-GILOnceCell]",),
+    ),
+    Mutant(
+        "help() shows annotations of the methods of decorated functions in quotes",
+        "_cells/public.py",
+        "if cls is thing or str(",
+        "if str(",
+        ("test_package.py::test_help_shows_no_annotations_of_methods_of_decorated_functions_in_quotes[{}]",),
     ),
     Mutant(
         "a method has one value for all instances",
