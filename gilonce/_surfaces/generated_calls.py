@@ -1,0 +1,161 @@
+"""What makes calls of the Python implementation of `once_per_args` fast: functions that are generated.
+
+A call that is warm should find its value in a table's `front` (see `keyed`) by the arguments as they are given, before
+it makes a key, a cell or an initializer. So `Binding.generate_call` generates a function for the decorated function:
+
+* A function outside a class is replaced by the generated function.
+* Any other callable, for example a static method, an `async def` or a class, is an object. The interpreter looks
+  up `__call__` in the type of an object. There it finds the descriptor of a slot, in which each object has its own
+  generated function.
+* The bound methods of one function have a class of their own, whose `__call__` is generated.
+"""
+
+from __future__ import annotations
+
+from types import MethodType
+
+from .._cells.callables import name_of
+from .._storage.bound import CLASS_VALUES
+from .._storage.keyed import Table
+from .binding import is_called_as_shown
+from .once_per_args import BoundOncePerArgs, OncePerArgs, _doc, _module
+from .pickling import refuse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import Any
+
+# How to find the `front` of an owner's table. The Python code that does the same is in `keyed.py` and `bound.py`. A
+# copy of an instance has the original's table in its `__dict__`, and a class may have inherited that of its base class.
+_IN_INSTANCE = "{found}.front if ({found} := {owner}.__dict__[{name}]).owner() is {owner} else {nothing}"
+_IN_CLASS = "{found}[{name}].front if ({found} := {owner}.__dict__[{attribute}]).owner() is {owner} else {nothing}"
+
+_new: Any = object.__new__
+
+
+class Generated(OncePerArgs):
+    # The object that `once_per_args` makes in Python. Where a plain function can replace it, the user gets that.
+
+    __slots__ = ("_bound_class", "_generated", "_replacement")
+
+    _generated: Any
+
+    __doc__ = _doc
+    __module__ = _module
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._call_slowly()
+        self._bound_class: type = BoundOncePerArgs
+        self._replacement: Any = None
+        # A table of cells that are not final has no `front`.
+        if type(self._table) is Table:
+            if not self._takes_owner:
+                self._generated = _generate(self, False)
+            if self._takes_owner is not False:
+                body = {"__slots__": (), "__call__": _generate(self, True), "__doc__": _doc, "__module__": _module}
+                self._bound_class = type("BoundOncePerArgs", (BoundOncePerArgs,), body)
+        if self._is_replaceable():
+            self._replacement = _replace(self)
+
+    def _call_slowly(self) -> None:
+        """Make calls without the generated function, which would take an owner for an argument."""
+        self._generated = MethodType(OncePerArgs.__call__, self)
+
+    def _public(self) -> Any:
+        """Return what the user gets: the plain function that replaces this, or this."""
+        return self._replacement or self
+
+    def _is_method_of(self, first: Any) -> bool:
+        is_method = super()._is_method_of(first)
+        if is_method and self._replacement is not None:
+            # `obj.m.cell` is the attribute of a plain function, which does not know of `obj`.
+            self._owned_keys.lost_owner = "instance", "put @once_per_args on a function in the body of the class"
+        return is_method
+
+    def _is_replaceable(self) -> bool:
+        return (
+            is_called_as_shown(self._function)
+            and self._takes_owner is False
+            and self._binds_to == "instance"
+            and not self._is_async
+            and self._key_function is None
+            and type(self._table) is Table
+        )
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        if instance is None or self._binds_to != "instance":
+            if self._binds_to != "class":
+                return self
+            instance = type(instance) if owner is None else owner
+        # Faster than calling the class.
+        bound = _new(self._bound_class)
+        bound.__func__ = self
+        bound.__self__ = instance
+        return bound
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)
+        if self._binds_to == "instance":
+            self._call_slowly()
+
+    def _check_pickled_by_value(self) -> None:
+        if self._replacement is not None:
+            refuse(self)
+
+
+# The interpreter's messages show the name.
+Generated.__name__ = OncePerArgs.__name__
+# Assigned now, because in the class body the slot's descriptor does not exist yet.
+Generated.__call__ = Generated.__dict__["_generated"]  # type: ignore[method-assign]
+
+
+def _generate(once: Generated, is_bound: bool) -> Any:
+    """Return the function that serves the calls of `once`, or of its bound methods."""
+    keys = once._owned_keys if is_bound else once._keys
+    names: dict[str, Any] = {"make": keys.make}
+
+    def ask(key: Hashable, /, *args: Any, **kwargs: Any) -> Any:
+        if is_bound:
+            return once._ask_key(once._definition.table_of(args[0]), keys, key, args, kwargs)
+        if once._has_owner(args):
+            return once._ask_for(args[0], args, kwargs)
+        return once._ask_key(once._table, keys, key, args, kwargs)
+
+    if once._is_async:
+        names["give"] = _make_give(once, ask)
+    find_front = make_key = ""
+    if not is_bound:
+        names["front"] = once._table.front
+    else:
+        names.update(name=once._definition.key, attribute=CLASS_VALUES)
+        find_front = _IN_CLASS if once._binds_to == "class" else _IN_INSTANCE
+    has_key = once._key_function is not None
+    if has_key or not keys.binding.is_respelled_safely:
+        first = "{owner}, " if is_bound and not has_key else ""
+        # A call without `**` is faster.
+        make_key = f"{{make}}({first}*{{args}}, **{{kwargs}}) if {{kwargs}} else {{make}}({first}*{{args}})"
+    return keys.binding.generate_call(find_front, make_key, is_async=once._is_async, ask=ask, **names)
+
+
+def _make_give(once: Generated, ask: Callable[..., Any]) -> Callable[..., Any]:
+    async def give(values: dict[str, tuple[Any]], key: Hashable, /, *args: Any, **kwargs: Any) -> Any:
+        held = values.get("value")
+        # The cell may have been emptied since the call.
+        return await ask(key, *args, **kwargs) if held is None else held[0]
+
+    # The warning that a coroutine "was never awaited" shows this name.
+    give.__name__ = give.__qualname__ = name_of(once._function)
+    return give
+
+
+def _replace(once: Generated) -> Any:
+    """Return a plain function that replaces `once`, because calling it is faster."""
+    from functools import update_wrapper
+
+    wrapper: Any = update_wrapper(once._generated, once._function)
+    wrapper._gilonce = once
+    for name in ("cell", "take_all", "cache_clear"):
+        setattr(wrapper, name, getattr(once, name))
+    return wrapper
