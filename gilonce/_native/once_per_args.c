@@ -251,7 +251,9 @@ per_args_value(PerArgs *self, PyObject *owner, PyObject *const *args, Py_ssize_t
     PyObject *bound[MOST_PARAMETERS];
     Query query = {.left = -1};
     int first = owner != NULL, flags = self->flags;
-    if (flags & ARGS_ASYNC || self->key_makers == NULL) {
+    /* `key=` gets the arguments without the instance, so whether there is one is asked first. */
+    int asks_first = owner == NULL && flags & ARGS_RENAMED && self->key_function != Py_None;
+    if (flags & ARGS_ASYNC || self->key_makers == NULL || asks_first) {
         return per_args_in_python(self, owner, args, count, kwnames);
     }
     if (flags & ARGS_SIMPLE) {

@@ -438,9 +438,9 @@ class BoundOncePerArgs:
     __doc__ = Derived(lambda bound: bound.__func__.__doc__)
     __module__ = Derived(lambda bound: bound.__func__.__module__)
 
-    def __init__(self, function: OncePerArgs, owner: object) -> None:
-        self.__func__ = function
-        self.__self__ = owner
+    if TYPE_CHECKING:  # In Python, `Generated.__get__` makes it.
+
+        def __init__(self, function: OncePerArgs, owner: object) -> None: ...
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.__func__._ask_for(self.__self__, (self.__self__, *args), kwargs)

@@ -131,6 +131,9 @@ def test_a_method_finds_the_table_of_its_own_instance(gilonce: ModuleType) -> No
     mine, theirs = one.method(1), other.method(1)
     copied = copy.copy(one)
     assert copied.method(1) is mine
+    assert one.method.take_all() == [mine]
+    assert one.method(1) is not mine
+    assert copied.method(1) is mine
     assert copied.method(2) is copied.method(2) is not one.method(2)
     one.__dict__ = {}
     assert one.method(1) is one.method(1) is not mine

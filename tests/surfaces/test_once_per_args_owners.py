@@ -180,8 +180,6 @@ def test_a_function_is_a_method_under_any_name(gilonce: ModuleType, key: Any) ->
         return [self, x]
 
     class Owner:
-        __hash__ = None  # type: ignore[assignment]
-
         other = late
 
     class Derived(Owner):
@@ -206,6 +204,20 @@ def test_a_function_is_a_method_under_any_name(gilonce: ModuleType, key: Any) ->
     del one, value
     settle()
     assert reference() is None
+
+
+def test_a_function_with_a_key_is_a_method_without_being_bound(gilonce: ModuleType) -> None:
+    """`key=` gets the arguments without the instance."""
+
+    @gilonce.once_per_args(key=lambda x: x)
+    def late(self: Any, x: int) -> Any:
+        return [self, x]
+
+    class Owner:
+        other = late
+
+    owner = Owner()
+    assert Owner.other(owner, 1) is owner.other(1)
 
 
 def test_a_method_under_a_property_has_values_per_instance(gilonce: ModuleType) -> None:
