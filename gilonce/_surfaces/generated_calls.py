@@ -67,13 +67,6 @@ class Generated(OncePerArgs):
         """Return what the user gets: the plain function that replaces this, or this."""
         return self._replacement or self
 
-    def _is_method_of(self, first: Any) -> bool:
-        is_method = super()._is_method_of(first)
-        if is_method and self._replacement is not None:
-            # `obj.m.cell` is the attribute of a plain function, which does not know of `obj`.
-            self._owned_keys.lost_owner = "instance", "put @once_per_args on a function in the body of the class"
-        return is_method
-
     def _is_replaceable(self) -> bool:
         return (
             is_called_as_shown(self._function)
@@ -120,6 +113,9 @@ def _generate(once: Generated, is_bound: bool) -> Any:
         if is_bound:
             return once._ask_key(once._definition.table_of(args[0]), keys, key, args, kwargs)
         if once._has_owner(args):
+            if once._replacement is not None:
+                # `obj.m.cell` is the attribute of a plain function, which does not know of `obj`.
+                once._owned_keys.lost_owner = "instance", "put @once_per_args on a function in the body of the class"
             return once._ask_for(args[0], args, kwargs)
         return once._ask_key(once._table, keys, key, args, kwargs)
 

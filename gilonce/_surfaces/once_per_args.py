@@ -164,7 +164,7 @@ class Call:
 _mro_of: Any = type.__dict__["__mro__"].__get__
 _namespace_of: Any = type.__dict__["__dict__"].__get__
 _flags_of: Any = type.__dict__["__flags__"].__get__
-#: `Py_TPFLAGS_HEAPTYPE`: the flag of classes that take attributes. A built-in class has many, and none is ours.
+#: `Py_TPFLAGS_HEAPTYPE`. A class without this flag takes no attributes, and has no base class that does.
 _HEAP_TYPE = 1 << 9
 
 _doc: Any = Derived(lambda once: getattr(once._function, "__doc__", None))
@@ -315,6 +315,8 @@ class OncePerArgs:
 
     def _is_method_of(self, first: Any) -> bool:
         """Return whether a class of `first` has this object, or a decorator over it, as a method."""
+        if not (_flags_of(type(first)) & _HEAP_TYPE or is_class(first)):
+            return False
         name = getattr(self._function, "__name__", "")
         for entry_type, classes in (
             (classmethod, _mro_of(first) if is_class(first) else ()),
@@ -331,11 +333,10 @@ class OncePerArgs:
                     break
         public = self._public()
         for cls in _mro_of(type(first)):
-            if _flags_of(cls) & _HEAP_TYPE:
-                # A class may have this under another name.
-                entries = list(_namespace_of(cls).values())
-                if any([entry is public for entry in entries]):  # noqa: C419 - no generator to drop
-                    return True
+            # A class may have this under another name.
+            entries = list(_namespace_of(cls).values())
+            if any([entry is public for entry in entries]):  # noqa: C419 - no generator to drop
+                return True
         return False
 
     def _ask_for(self, owner: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -148,8 +148,8 @@ PYTHON = [
     Mutant(
         "a function under another name is not a method",
         "_surfaces/once_per_args.py",
-        "                if any([entry is public for entry in entries]):",
-        "                if any([entry is public for entry in entries[:0]]):",
+        "            if any([entry is public for entry in entries]):",
+        "            if any([entry is public for entry in entries[:0]]):",
         (OURS + "_owners.py::test_a_function_is_a_method_under_any_name[{}-arguments]",),
     ),
     Mutant(
