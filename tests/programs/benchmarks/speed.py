@@ -522,8 +522,8 @@ ROWS = [
             ('("a")', 2, 1.0, None),
         )
     ),
-    # The other objects whose `__call__` is generated in Python. With `key=` or an unknown signature it takes `*args`, and
-    # this alone was 3.4. A `__get__` in Python that made a `MethodType` was 4.2.
+    # The other objects whose `__call__` is generated in Python. With `key=` or an unknown signature it takes `*args`,
+    # and this alone was 3.4. A `__get__` in Python that made a `MethodType` was 4.2.
     *(
         Row(f"{what} of @once_per_args / of functools.cache", f"{ours}('k')", f"{theirs}('k')", None, limit)
         for what, ours, theirs, limit in (
