@@ -271,8 +271,10 @@ class Binding:
     def _define(self, parameters: list[Parameter], body: list[str]) -> Any:
         lines = "".join([f"\n    {line}" for line in body])
         name = f"{self._prefix}function"
-        exec(f"def {name}({self._signature(parameters)}):{lines}", self.namespace)
-        made: Any = self.namespace.pop(name)
+        defined: dict[str, Any] = {}
+        # Not defined in the namespace, because another thread may generate the same function.
+        exec(f"def {name}({self._signature(parameters)}):{lines}", self.namespace, defined)
+        made = defined[name]
         # The interpreter's messages about wrong arguments begin with the qualified name.
         made.__qualname__ = name_of(self.function)
         return made

@@ -44,20 +44,29 @@ class Generated(OncePerArgs):
     __doc__ = _doc
     __module__ = _module
 
+    def __new__(cls, *_: object) -> Generated:
+        new = super().__new__(cls)
+        new._call_slowly()
+        return new
+
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._call_slowly()
-        self._bound_class: type = BoundOncePerArgs
+        self._bound_class: Any = BoundOncePerArgs
         self._replacement: Any = None
-        # A table of cells that are not final has no `front`.
-        if type(self._table) is Table:
-            if not self._takes_owner:
-                self._generated = _generate(self, False)
-            if self._takes_owner is not False:
-                body = {"__slots__": (), "__call__": _generate(self, True), "__doc__": _doc, "__module__": _module}
-                self._bound_class = type("BoundOncePerArgs", (BoundOncePerArgs,), body)
         if self._is_replaceable():
+            self._generated = _generate(self, False)
             self._replacement = _replace(self)
+        elif type(self._table) is Table:
+            # A table of cells that are not final has no `front`. Generating takes longer than all else here, so the
+            # first call does it.
+            if not self._takes_owner:
+                self._generated = self._generate_and_call
+            if self._takes_owner is not False:
+                self._bound_class = _class_of_bound(self)
+
+    def _generate_and_call(self, /, *args: Any, **kwargs: Any) -> Any:
+        self._generated = generated = _generate(self, False)
+        return generated(*args, **kwargs)
 
     def _call_slowly(self) -> None:
         """Make calls without the generated function, which would take an owner for an argument."""
@@ -102,6 +111,18 @@ class Generated(OncePerArgs):
 Generated.__name__ = OncePerArgs.__name__
 # Assigned now, because in the class body the slot's descriptor does not exist yet.
 Generated.__call__ = Generated.__dict__["_generated"]  # type: ignore[method-assign]
+
+
+def _class_of_bound(once: Generated) -> Any:
+    """Return a class for the bound methods of `once`."""
+
+    def generate_and_call(bound: Any, /, *args: Any, **kwargs: Any) -> Any:
+        cls.__call__ = _generate(once, True)
+        return cls.__call__(bound, *args, **kwargs)
+
+    body = {"__slots__": (), "__call__": generate_and_call, "__doc__": _doc, "__module__": _module}
+    cls: Any = type("BoundOncePerArgs", (BoundOncePerArgs,), body)
+    return cls
 
 
 def _generate(once: Generated, is_bound: bool) -> Any:

@@ -149,6 +149,12 @@ def test_a_descriptor_binds_when_it_is_asked_directly(gilonce: ModuleType) -> No
     assert descriptors["class_method"].__get__(owner)("k") is cls.class_method("k")
     assert descriptors["value_class"].__get__(owner) is cls.value_class
 
+    @gilonce.once_per_args
+    def function(x: Any) -> Any:
+        return [x]
+
+    assert function.__get__(owner)() == [owner]
+
 
 def test_a_class_method_finds_the_table_of_its_own_class(gilonce: ModuleType) -> None:
     base = make_owner(gilonce)
