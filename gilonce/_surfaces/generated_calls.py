@@ -59,7 +59,8 @@ class Generated(OncePerArgs):
         elif type(self._table) is Table:
             # A table of cells that are not final has no `front`. Generating takes longer than all else here, so the
             # first call does it.
-            if not self._takes_owner:
+            # Under another decorator in a class, the first argument may be an owner, which `key=` must not get.
+            if self._takes_owner is False or (self._takes_owner is None and self._key_function is None):
                 self._generated = self._generate_and_call
             if self._takes_owner is not False:
                 self._bound_class = _class_of_bound(self)

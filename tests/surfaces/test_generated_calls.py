@@ -165,6 +165,22 @@ def test_a_class_method_finds_the_table_of_its_own_class(gilonce: ModuleType) ->
     assert base.class_method(1) is value
 
 
+def test_key_gets_no_owner_below_another_decorator(gilonce: ModuleType) -> None:
+    class Owner:
+        @classmethod
+        @gilonce.once_per_args(key=lambda x: x[0])
+        def of_class(cls, x: list[int]) -> Any:
+            return [cls, *x]
+
+        @staticmethod
+        @gilonce.once_per_args(key=lambda x: x[0])
+        def static(x: list[int]) -> Any:
+            return x
+
+    assert Owner.of_class([1]) is Owner().of_class([1]) == [Owner, 1]
+    assert Owner.static([1]) is Owner().static([1]) == [1]
+
+
 def test_a_coroutine_that_is_awaited_after_take_all_makes_a_new_value(gilonce: ModuleType) -> None:
     function = make_owner(gilonce).async_static
 

@@ -132,6 +132,14 @@ PYTHON = [
         (GENERATED + "a_class_method_finds_the_table_of_its_own_class[{}]",),
     ),
     Mutant(
+        "key= gets the owner below another decorator",
+        "_surfaces/generated_calls.py",
+        "self._takes_owner is None and self._key_function is None",
+        "self._takes_owner is None",
+        (GENERATED + "key_gets_no_owner_below_another_decorator[{}]",),
+        needs="Python 3.13",
+    ),
+    Mutant(
         "a coroutine returns a value that is gone",
         "_surfaces/generated_calls.py",
         'held = values.get("value")\n',
