@@ -182,7 +182,7 @@ class Binding:
         """
         # The key is missing, or cannot be hashed. Any other exception is from the key's own `__eq__` or `__hash__`.
         names.update(errors=(KeyError, TypeError), is_raised=_is_raised_by_user)
-        # There is no table of this owner. What else may be wrong, `ask` finds again and reports.
+        # This owner has no table. `ask` runs into anything else that may be wrong, and reports it.
         names.update(missing=(AttributeError, KeyError, TypeError), nothing={})
         local = ("args", "bound", "error", "found", "front", "key", "kwargs", "owner", "values")
         code = {name: f"{self._prefix}{name}" for name in (*names, *local)}
