@@ -13,9 +13,10 @@ enum {
     ARGS_ASYNC = 4,
     ARGS_BIND_TO_INSTANCE = 8,
     ARGS_BIND_TO_CLASS = 16,
-    ARGS_SIMPLE = 32,  /* every parameter takes one argument, and this file binds the arguments */
-    ARGS_ONE = 64,     /* there is one parameter, and it takes one positional argument */
-    ARGS_CHOSEN = 128, /* cell= was given: Python fills empty cells */
+    ARGS_SIMPLE = 32,   /* every parameter takes one argument, and this file binds the arguments */
+    ARGS_ONE = 64,      /* there is one parameter, and it takes one positional argument */
+    ARGS_CHOSEN = 128,  /* cell= was given: Python fills empty cells */
+    ARGS_RENAMED = 256, /* a class statement has given the function a name, which may be another */
 };
 
 /* The parts of a key are on the C stack. With more parameters than this, the generated function makes the key. */
@@ -133,12 +134,15 @@ per_args_bind(PerArgs *self, PyObject *owner, PyObject *const *args, Py_ssize_t 
     return 1;
 }
 
-/* Return whether the class of `object`, or `object` itself if it is a class, has an attribute with the name of the
-   function. Returns -1 with an exception. */
+/* Return whether the class of `object`, or `object` itself if it is a class, may have the function: whether it has an
+   attribute with the name of the function. Returns -1 with an exception. */
 static int
 per_args_may_own(PerArgs *self, PyObject *object)
 {
     PyObject *entry;
+    if (self->flags & ARGS_RENAMED) {
+        return 1;
+    }
     int found = self->name == NULL ? 0 : type_lookup(Py_TYPE(object), self->name, &entry);
     if (found == 0 && self->name != NULL && PyType_Check(object)) {
         found = type_lookup((PyTypeObject *)object, self->name, &entry);
@@ -247,7 +251,9 @@ per_args_value(PerArgs *self, PyObject *owner, PyObject *const *args, Py_ssize_t
     PyObject *bound[MOST_PARAMETERS];
     Query query = {.left = -1};
     int first = owner != NULL, flags = self->flags;
-    if (flags & ARGS_ASYNC || self->key_makers == NULL) {
+    /* `key=` gets the arguments without the instance, so whether there is one is asked first. */
+    int asks_first = owner == NULL && flags & ARGS_RENAMED && self->key_function != Py_None;
+    if (flags & ARGS_ASYNC || self->key_makers == NULL || asks_first) {
         return per_args_in_python(self, owner, args, count, kwnames);
     }
     if (flags & ARGS_SIMPLE) {

@@ -163,6 +163,7 @@ static PyMemberDef per_args_members[] = {
 static PyGetSetDef per_args_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {"_is_async", (getter)per_args_get_flag, (setter)per_args_set_flag, NULL, (void *)ARGS_ASYNC},
+    {"_may_have_other_name", (getter)per_args_get_flag, (setter)per_args_set_flag, NULL, (void *)ARGS_RENAMED},
     {"_binds_to", (getter)per_args_get_binds_to, (setter)per_args_set_binds_to, NULL, NULL},
     {"_takes_owner", (getter)per_args_get_takes_owner, (setter)per_args_set_takes_owner, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -550,7 +550,7 @@ class ClassValues(dict[str, object]):
 
 #: The attribute that holds the `ClassValues` of a class. pydoc skips names that begin with an underscore. Up to
 #: Python 3.11, runtime protocols skip those that begin with `_abc_`.
-_ATTRIBUTE = "_abc_gilonce"
+CLASS_VALUES = "_abc_gilonce"
 
 #: By the `id` of a class that has no values yet: the class, and the candidate for its values.
 _candidates: dict[int, tuple[type, ClassValues]] = {}
@@ -599,7 +599,7 @@ def prepare(cls: type) -> None:
 
 def own_values(cls: type) -> ClassValues | None:
     """Return the dict of the values of `cls` itself, or None if there is none yet."""
-    values = cls.__dict__.get(_ATTRIBUTE)
+    values = cls.__dict__.get(CLASS_VALUES)
     return values if type(values) is ClassValues and values.owner() is cls else None
 
 
@@ -607,10 +607,10 @@ def _set_class_attribute(cls: type, values: ClassValues, what: str) -> None:
     try:
         try:
             # Not `setattr`: a metaclass may forbid the program's assignments, and this is not one of them.
-            type.__setattr__(cls, _ATTRIBUTE, values)
+            type.__setattr__(cls, CLASS_VALUES, values)
         except TypeError:
             # A metaclass written in C may accept nothing but its own `__setattr__`.
-            setattr(cls, _ATTRIBUTE, values)
+            setattr(cls, CLASS_VALUES, values)
     except Exception as error:
         _candidates.pop(id(cls), None)
         raise TypeError(f"{cls.__name__!r} takes no attributes, so it cannot keep {what}") from error

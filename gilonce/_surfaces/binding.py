@@ -7,7 +7,7 @@
     def get(region, *, profile=default_1):
         return region, profile
 
-`generate_wrapper` generates a function in the same way that also looks for the value.
+`generate_call` generates a function in the same way that also looks for the value.
 """
 
 from __future__ import annotations
@@ -150,32 +150,73 @@ class Binding:
         """How many parameters take positional arguments only."""
         return len([one for one in self.parameters if one.kind == POSITIONAL_ONLY])
 
+    @property
+    def is_respelled_safely(self) -> bool:
+        """Whether a call fits the function also if it passes the arguments as `generate_call` writes them."""
+        if self.owned and len(self.keyed) == len(self.parameters):
+            return False  # the owner has no parameter of its own
+        if is_called_as_shown(self.function):
+            return True
+        # There is no other way to pass these.
+        kinds = {one.kind if one.default is EMPTY else POSITIONAL for one in self.parameters}
+        return kinds <= {POSITIONAL_ONLY, REST, KEYWORDS}
+
     def generate_key(self) -> Callable[..., Any]:
         """Return a function with this signature that returns the key of its arguments."""
-        made: Callable[..., Any] = self._define(self._signature(), [f"return {self._key()}"])
+        made: Callable[..., Any] = self._define(self.parameters, [f"return {self._key()}"])
         return made
 
-    def generate_wrapper(self, front: dict[Any, Any], ask: Callable[..., Any]) -> Any:
-        """Return a function with this signature that finds the value of a key in `front`, or else calls `ask`.
+    def generate_call(self, find_front: str = "", make_key: str = "", *, is_async: bool = False, **names: Any) -> Any:
+        """Return a function that finds the value of a call in the `front` of a table, or else calls `ask`.
 
-        `ask` gets the key, and then the arguments for the wrapped function.
+        The code below has a name in braces for each name that must not be one of the function's own.
+
+        Parameters:
+            find_front: an expression for the `front`, in which `{owner}` is the owner. This generates the `__call__` of
+                bound methods. Without it, `front` is among the names.
+            make_key: an expression for the key, in which `{args}` and `{kwargs}` are the arguments as given. Without
+                it, the function has this signature, and its parameters make the key.
+            is_async: whether to return a coroutine that `give` makes. It gets the dict that holds the value, and the
+                arguments of `ask`.
+            names: the objects that the code uses. `ask` gets the key, and then the arguments for the wrapped function.
         """
-        names = ("front", "ask", "errors", "error", "is_raised")
-        front_name, ask_name, errors, error, is_raised = [f"{self._prefix}{name}" for name in names]
         # The key is missing, or cannot be hashed. Any other exception is from the key's own `__eq__` or `__hash__`.
-        self.namespace.update(
-            {front_name: front, ask_name: ask, errors: (KeyError, TypeError), is_raised: _is_raised_by_user}
-        )
-        call = ", ".join([self._key(), *self._arguments()])
-        body = [
-            "try:",
-            f"    return {front_name}[{self._key()}]['value'][0]",
-            f"except {errors} as {error}:",
-            f"    if {error}.__traceback__.tb_next is not None and {is_raised}({error}, {self._key()}):",
+        names.update(errors=(KeyError, TypeError), is_raised=_is_raised_by_user)
+        # This owner has no table. `ask` runs into anything else that may be wrong, and reports it.
+        names.update(missing=(AttributeError, KeyError, TypeError), nothing={})
+        local = ("args", "bound", "error", "found", "front", "key", "kwargs", "owner", "values")
+        code = {name: f"{self._prefix}{name}" for name in (*names, *local)}
+        self.namespace.update({code[name]: it for name, it in names.items()})
+        parameters, arguments, body = self.parameters, self._arguments(), []
+        code["of_call"] = self._key()
+        if make_key:
+            parameters = [Parameter(code["args"], REST), Parameter(code["kwargs"], KEYWORDS)]
+            arguments = ["{owner}"] * bool(find_front) + ["*{args}", "**{kwargs}"]
+            code["of_call"] = code["key"]
+        elif find_front:
+            code["owner"] = parameters[0].name
+            parameters = parameters[1:]
+        if find_front:
+            parameters = [Parameter(code["bound"], POSITIONAL_ONLY), *parameters]
+            body += ["{owner} = {bound}.__self__", "try:", "    {front} = " + find_front, "except {missing}:"]
+            body += ["    {front} = {nothing}"]
+        if make_key:
+            body += ["{key} = " + make_key]
+        call = ", ".join(["{of_call}", *arguments])
+        body += ["try:"]
+        if is_async:
+            body += ["    {values} = {front}[{of_call}]", "    {values}['value']"]
+        else:
+            body += ["    return {front}[{of_call}]['value'][0]"]
+        body += [
+            "except {errors} as {error}:",
+            "    if {error}.__traceback__.tb_next is not None and {is_raised}({error}, {of_call}):",
             "        raise",
-            f"return {ask_name}({call})",
         ]
-        return self._define(self._signature(), body)
+        if is_async:
+            body += ["else:", f"    return {{give}}({{values}}, {call})"]
+        body += [f"return {{ask}}({call})"]
+        return self._define(parameters, [line.format(**code) for line in body])
 
     def names_of(self, key: Any) -> list[tuple[str, Any]]:
         """Return pairs of a parameter's name and the part of the key that is its argument."""
@@ -186,10 +227,10 @@ class Binding:
         # A key with one part is that part itself, except for `*args` and `**kwargs`.
         return self.typed or self.keyed[0].kind in (REST, KEYWORDS)
 
-    def _signature(self) -> str:
+    def _signature(self, parameters: list[Parameter]) -> str:
         parts = []
-        kinds = [parameter.kind for parameter in self.parameters]
-        for index, parameter in enumerate(self.parameters):
+        kinds = [parameter.kind for parameter in parameters]
+        for index, parameter in enumerate(parameters):
             name = parameter.name
             if parameter.kind == KEYWORD_ONLY and KEYWORD_ONLY not in kinds[:index] and REST not in kinds:
                 parts.append("*")
@@ -208,7 +249,7 @@ class Binding:
         for parameter in self.keyed:
             name = parameter.name
             if parameter.kind == KEYWORDS:
-                parts.append(f"{self._prefix}sorted({name})")
+                parts.append(f"{self._prefix}sorted({name}) if {name} else ()")
                 types.append(f"*[{self._prefix}type(one[1]) for one in {self._prefix}sorted({name})]")
             elif parameter.kind == REST:
                 rest = f"{name}[1:]" if self._owner_in_rest else name
@@ -227,11 +268,13 @@ class Binding:
         written = {REST: "*{0}", KEYWORD_ONLY: "{0}={0}", KEYWORDS: "**{0}"}
         return [written.get(one.kind, "{0}").format(one.name) for one in self.parameters]
 
-    def _define(self, signature: str, body: list[str]) -> Any:
+    def _define(self, parameters: list[Parameter], body: list[str]) -> Any:
         lines = "".join([f"\n    {line}" for line in body])
         name = f"{self._prefix}function"
-        exec(f"def {name}({signature}):{lines}", self.namespace)
-        made: Any = self.namespace.pop(name)
+        defined: dict[str, Any] = {}
+        # Not defined in the namespace, because another thread may generate the same function.
+        exec(f"def {name}({self._signature(parameters)}):{lines}", self.namespace, defined)
+        made = defined[name]
         # The interpreter's messages about wrong arguments begin with the qualified name.
         made.__qualname__ = name_of(self.function)
         return made

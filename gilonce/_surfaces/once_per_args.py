@@ -24,8 +24,8 @@ from .._cells.racing import EMPTY
 from .._cells.registry import register
 from .._native import implementation, replace_with_native
 from .._storage.bound import is_class
-from .._storage.keyed import KeyedDefinition, Table
-from .binding import Binding, is_called_as_shown, is_hashable
+from .._storage.keyed import KeyedDefinition
+from .call_keys import Keys
 from .disguise import (
     ON_CELL,
     Derived,
@@ -42,7 +42,7 @@ from .disguise import (
     subclass_check,
     surface_dir,
 )
-from .pickling import class_for_callers, decorated, is_pickled_by_value, is_static_method, refuse
+from .pickling import class_for_callers, decorated, is_pickled_by_value, is_static_method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,8 +124,11 @@ def once_per_args(
     def decorate(function: Any) -> Any:
         wrapped, binds_to = classify(function)
         cls = OncePerArgsMethod if takes_owner(wrapped, binds_to) is None else OncePerArgs
-        made = cls(function, key, bool(typed), discard, cell)
-        return _function_for(made) if implementation == "python" else made
+        if implementation == "python":
+            from .generated_calls import Generated
+
+            return Generated(function, key, bool(typed), discard, cell)._public()
+        return cls(function, key, bool(typed), discard, cell)
 
     return decorate if function is None else decorate(function)
 
@@ -160,6 +163,9 @@ class Call:
 #: These ask no metaclass, which may be a user's.
 _mro_of: Any = type.__dict__["__mro__"].__get__
 _namespace_of: Any = type.__dict__["__dict__"].__get__
+_flags_of: Any = type.__dict__["__flags__"].__get__
+#: `Py_TPFLAGS_HEAPTYPE`. A class without this flag takes no attributes, and has no base class that does.
+_HEAP_TYPE = 1 << 9
 
 _doc: Any = Derived(lambda once: getattr(once._function, "__doc__", None))
 _module: Any = Derived(lambda once: getattr(once._function, "__module__", ""), __name__)
@@ -215,6 +221,7 @@ class OncePerArgs:
         "_is_async",
         "_key_function",
         "_keys",
+        "_may_have_other_name",
         "_owned_keys",
         "_table",
         "_takes_owner",
@@ -265,6 +272,7 @@ class OncePerArgs:
         """Return the one cell of these arguments. Every call with them uses it."""
         if self._has_owner(args):
             return self._cell_for(args[0], args, kwargs)
+        self._check_owner_is_known()
         keys = self._keys
         return keys.cell_of(self._table, keys.key_of(args, kwargs))
 
@@ -275,12 +283,7 @@ class OncePerArgs:
             name = name_of(self._function)
             where = "class: use Cls" if self._binds_to == "class" else "instance: use obj"
             raise TypeError(f"{name}() keeps its values in each {where}.{self._function.__name__}.take_all()")
-        if self._owned_keys.is_below_classmethod:  # pragma: no cover - coverage is measured on 3.10
-            # From Python 3.13 on, `Cls.m` is then a bound method, which does not say for which class this is called.
-            raise TypeError(
-                f"{name_of(self._function)}() keeps its values in each class, and cannot know which is meant: "
-                "put @once_per_args above @classmethod"
-            )
+        self._check_owner_is_known()
         taken: list[Any] = self._table.take_all()
         return taken
 
@@ -288,6 +291,17 @@ class OncePerArgs:
     def cache_clear(self) -> None:
         """Empty the cells of all arguments, as `functools.cache` does: `take_all()`, which calls no `discard`."""
         self.take_all()
+
+    def _check_owner_is_known(self) -> None:
+        """Raise TypeError if a method was called on an instance or class that it does not know."""
+        owner, advice = self._owned_keys.lost_owner
+        if owner:
+            name = name_of(self._function)
+            raise TypeError(f"{name}() keeps its values in each {owner}, and cannot know which is meant: {advice}")
+
+    def _public(self) -> Any:
+        """Return what `once_per_args` has returned: this, or in Python a function that replaces this."""
+        return self
 
     def _has_owner(self, args: tuple[Any, ...]) -> bool:
         """Return whether the first argument is the instance or class that the values belong to."""
@@ -302,6 +316,8 @@ class OncePerArgs:
 
     def _is_method_of(self, first: Any) -> bool:
         """Return whether a class of `first` has this object, or a decorator over it, as a method."""
+        if not (_flags_of(type(first)) & _HEAP_TYPE or is_class(first)):
+            return False
         name = getattr(self._function, "__name__", "")
         for entry_type, classes in (
             (classmethod, _mro_of(first) if is_class(first) else ()),
@@ -313,9 +329,15 @@ class OncePerArgs:
                     # `leads_to` first: for a lazy object, `isinstance` would compute its value.
                     if leads_to(entry, self) and isinstance(entry, entry_type) and not isinstance(entry, staticmethod):
                         if entry_type is classmethod:  # pragma: no cover - only where `Cls.m` is a bound method
-                            self._owned_keys.is_below_classmethod = True
+                            self._owned_keys.lost_owner = "class", "put @once_per_args above @classmethod"
                         return True
                     break
+        public = self._public()
+        for cls in _mro_of(type(first)):
+            # A class may have this under another name.
+            entries = list(_namespace_of(cls).values())
+            if any([entry is public for entry in entries]):  # noqa: C419 - no generator to drop
+                return True
         return False
 
     def _ask_for(self, owner: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -349,6 +371,8 @@ class OncePerArgs:
     def __set_name__(self, owner: type, name: str) -> None:
         if self._takes_owner is None:
             self._takes_owner = True
+        # For C, which looks for this in the classes of an argument, but only by the name of the function.
+        self._may_have_other_name = True
 
     # `__getattr__` looks up in the function what this class lacks. No class lacks these three, so they need an entry.
 
@@ -384,11 +408,13 @@ class OncePerArgs:
     def __deepcopy__(self, memo: object) -> OncePerArgs:
         return self
 
+    def _check_pickled_by_value(self) -> None:
+        """Do nothing. In Python, raise an error if this has generated code."""
+
     def __reduce__(self) -> Any:
         # The process that reads the pickle has values of its own.
         if is_pickled_by_value(self):
-            if implementation == "python" and _is_replaceable(self):
-                refuse(self)
+            self._check_pickled_by_value()
             options = self._key_function, self._keys.binding.typed, *self._definition.options
             return once_per_args_with, (decorated(self), *options), self.__dict__ or None
         return self.__qualname__
@@ -396,17 +422,13 @@ class OncePerArgs:
 
 @replace_with_native
 class OncePerArgsMethod(OncePerArgs):
-    # For functions in the body of a class. In C, the interpreter calls `obj.m()` without making a bound method first.
+    # For functions in the body of a class. The interpreter calls `obj.m()` without making a bound method first.
+    # Only for C: the Python implementation has `Generated`.
 
     __slots__ = ()
 
     __doc__ = _doc
     __module__ = _module
-
-
-if implementation == "python":
-    # Messages of the interpreter show the name, and in C both types have the same.
-    OncePerArgsMethod.__name__ = OncePerArgs.__name__
 
 
 @replace_with_native
@@ -419,9 +441,9 @@ class BoundOncePerArgs:
     __doc__ = Derived(lambda bound: bound.__func__.__doc__)
     __module__ = Derived(lambda bound: bound.__func__.__module__)
 
-    def __init__(self, function: OncePerArgs, owner: object) -> None:
-        self.__func__ = function
-        self.__self__ = owner
+    if TYPE_CHECKING:  # In Python, `Generated.__get__` makes it.
+
+        def __init__(self, function: OncePerArgs, owner: object) -> None: ...
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.__func__._ask_for(self.__self__, (self.__self__, *args), kwargs)
@@ -456,75 +478,6 @@ class BoundOncePerArgs:
 
     def __repr__(self) -> str:
         return f"<once_per_args {name_of(self.__func__)} of {self.__self__!r}>"
-
-
-class Keys:
-    """Makes the keys of a function's calls, and explains why a key cannot be hashed."""
-
-    __slots__ = ("_key_function", "binding", "is_below_classmethod", "make", "owned")
-
-    def __init__(self, function: Any, owned: bool, typed: bool, key: Callable[..., Hashable] | None) -> None:
-        self.owned = owned
-        #: Whether a call has come through a `classmethod` above `once_per_args`.
-        self.is_below_classmethod = False
-        self._key_function = key
-        self.binding = Binding(function, owned, typed)
-        self.make: Callable[..., Any]
-        if key is None:
-            self.make = self.binding.generate_key()
-        else:
-            self.make = _TypedKey(key) if typed else key
-
-    def key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
-        """Return the key of a call. If there is an owner, it is the first of `args`."""
-        if self.owned and self._key_function is not None:
-            args = args[1:]
-        key: Hashable = self.make(*args, **kwargs)
-        return key
-
-    def cell_of(self, table: Any, key: Hashable) -> Any:
-        """Return the cell of a key in a table. Raise TypeError with an explanation if the key cannot be hashed."""
-        try:
-            return table.cell_of(key)
-        except TypeError as error:
-            explanation = self._explain(key)
-            if explanation is None:
-                raise
-            raise TypeError(explanation) from error
-
-    def _explain(self, key: Any) -> str | None:
-        """Return a message about the argument that cannot be hashed, or None if all can be hashed."""
-        name = name_of(self.binding.function)
-        if self._key_function is not None:
-            if is_hashable(key):
-                return None
-            return f"{name}() needs a key that can be hashed, and its key= made {_a(key)}"
-        for parameter, argument in self.binding.names_of(key):
-            if not is_hashable(argument):
-                return (
-                    f"{name}() keeps one value per arguments, so they must be hashable, and {parameter!r} "
-                    f"is {_a(argument)}. Say what to use in its place, "
-                    f"as in @once_per_args(key=lambda {self._shown_parameters()}: ...)"
-                )
-        return None
-
-    def _shown_parameters(self) -> str:
-        return ", ".join([parameter.shown for parameter in self.binding.keyed])
-
-
-class _TypedKey:
-    __slots__ = ("_key",)
-
-    def __init__(self, key: Callable[..., Hashable]) -> None:
-        self._key = key
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Hashable:
-        key = self._key(*args, **kwargs)
-        return key, type(key)
-
-
-def _a(it: object) -> str:
-    return f"a {type(it).__name__!r} object"
 
 
 def classify(function: Any) -> tuple[Any, str]:
@@ -572,37 +525,3 @@ def once_per_args_with(
 ) -> Any:
     """Return `function`, decorated with these options. A pickle by value refers to this by its name."""
     return once_per_args(function, key=key, typed=typed, discard=discard, cell=cell)
-
-
-def _is_replaceable(once: OncePerArgs) -> bool:
-    """Return whether a plain function can replace `once`."""
-    return (
-        is_called_as_shown(once._function)
-        and once._takes_owner is False
-        and once._binds_to == "instance"
-        and not once._is_async
-        and once._key_function is None
-        and type(once._table) is Table
-    )
-
-
-def _function_for(once: OncePerArgs) -> Any:
-    """Return a plain function that replaces `once` where possible, because calling it is faster."""
-    if not _is_replaceable(once):
-        return once
-    function = once._function
-    table = once._table
-    from functools import update_wrapper
-
-    keys = once._keys
-
-    def ask(key: Hashable, /, *args: Any, **kwargs: Any) -> Any:
-        if args and once._is_method_of(args[0]):
-            return once._ask_for(args[0], args, kwargs)
-        return once._ask_key(table, keys, key, args, kwargs)
-
-    wrapper: Any = update_wrapper(keys.binding.generate_wrapper(table.front, ask), function)
-    wrapper._gilonce = once
-    for name in ("cell", "take_all", "cache_clear"):
-        setattr(wrapper, name, getattr(once, name))
-    return wrapper

@@ -2,7 +2,7 @@
 
 1. CPython's own tests of `functools.cached_property`, with `once_property` instead.
 2. CPython's own tests of `functools.cache` and `lru_cache`, with `once_per_args`, except those that ask for statistics;
-  and funcy's own tests of the same task.
+  and the tests of the same task from funcy and cachetools.
 3. lazy-object-proxy's own tests, with `lazy_global` instead of its `Proxy`.
 4. The tests of wrapt's `LazyObjectProxy`, werkzeug's `LocalProxy` and Django's `SimpleLazyObject`, with `lazy_global`.
 
@@ -35,6 +35,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+import conformance_cachetools
 import conformance_per_args
 import conformance_proxies
 import pytest
@@ -191,6 +192,9 @@ def run_per_args() -> bool:
         return False
     with tempfile.TemporaryDirectory() as folder:
         suites["funcy"] = conformance_per_args.funcy_suite(download(conformance_per_args.FUNCY, Path(folder)))
+    with tempfile.TemporaryDirectory() as folder:
+        source = download(conformance_cachetools.CACHETOOLS, Path(folder))
+        suites["cachetools"] = conformance_cachetools.suite(source)
     is_right = True
     for name, suite in suites.items():
         result = unittest.TextTestRunner(stream=sys.stderr, verbosity=2).run(suite)

@@ -1,7 +1,6 @@
 """Other projects' tests of one value per arguments, with `once_per_args` instead of the tool that they test.
 
-`conformance.py` runs them. cachetools' own tests are not among them: each looks into the
-cache that it hands in, and here there is none.
+`conformance.py` runs them, and those of cachetools, which are in `conformance_cachetools.py`.
 """
 
 from __future__ import annotations

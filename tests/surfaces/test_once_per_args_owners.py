@@ -6,7 +6,7 @@ import copy
 import functools
 import sys
 import weakref
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, ClassVar
 
 import pytest
@@ -169,6 +169,55 @@ def test_a_method_under_another_decorator_is_a_method(gilonce: ModuleType) -> No
         del one, values
         settle()
         assert reference() is None
+
+
+@pytest.mark.parametrize("key", [None, lambda x: x], ids=["arguments", "key"])
+def test_a_function_is_a_method_under_any_name(gilonce: ModuleType, key: Any) -> None:
+    """It used to keep the instance alive. Where a plain function cannot know the instance, it says so."""
+
+    @gilonce.once_per_args(key=key)
+    def late(self: Any, x: int) -> Any:
+        return [self, x]
+
+    class Owner:
+        other = late
+
+    class Derived(Owner):
+        pass
+
+    one, other = Derived(), Derived()
+    value = one.other(1)
+    assert value[0] is one
+    assert value is one.other(1) is not other.other(1)
+    if key is None:
+        assert value is Owner.other(one, 1) is Owner.other.cell(one, 1).get()
+    if type(late) is FunctionType and gilonce.__implementation__ == "python":
+        for use in one.other.take_all, one.other.cache_clear, functools.partial(one.other.cell, 1):
+            with pytest.raises(TypeError, match=r"late\(\) keeps its values .* in the body of the class$"):
+                use()
+        del use
+    else:
+        assert one.other.cell(1).get() is value
+        assert one.other.take_all() == [value]
+    assert late.__wrapped__(None, 2) == [None, 2]
+    reference = weakref.ref(one)
+    del one, value
+    settle()
+    assert reference() is None
+
+
+def test_a_function_with_a_key_is_a_method_without_being_bound(gilonce: ModuleType) -> None:
+    """`key=` gets the arguments without the instance."""
+
+    @gilonce.once_per_args(key=lambda x: x)
+    def late(self: Any, x: int) -> Any:
+        return [self, x]
+
+    class Owner:
+        other = late
+
+    owner = Owner()
+    assert Owner.other(owner, 1) is owner.other(1)
 
 
 def test_a_method_under_a_property_has_values_per_instance(gilonce: ModuleType) -> None:

@@ -36,7 +36,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from time import sleep
-from typing import Any
+from typing import Any, cast
 
 import pyperf
 import wrapt
@@ -123,12 +123,38 @@ def of_one(x: object) -> object:
     return KEPT
 
 
+def first(x: object) -> object:
+    return x
+
+
+class OfOne:
+    def __init__(self, x: object) -> None:
+        pass
+
+
+async def asynchronous(x: object) -> object:
+    return KEPT
+
+
+async def around_cache(x: object) -> object:
+    """Return what is cached. It is called here, because a coroutine cannot be awaited twice."""
+    return cache_of_one(x)
+
+
+cache_of_one = functools.cache(of_one)
+
+
 class PerArgs:
     def m(self, x: object) -> object:
         return KEPT
 
     once = gilonce.once_per_args(m)
+    once_by_key = gilonce.once_per_args(m, key=first)
     cached = functools.cache(m)
+    of_class = gilonce.once_per_args(cast("Any", classmethod)(m))
+    class_cached = cast("Any", classmethod)(cached)
+    static = gilonce.once_per_args(staticmethod(of_one))
+    static_cached = staticmethod(functools.cache(of_one))
     lru_cached = wrapt.lru_cache(m) if "wrapt.caching" in sys.modules else None
 
 
@@ -195,6 +221,17 @@ NAMES: dict[str, Any] = {
     "args_2": gilonce.once_per_args(keyed),
     "cache_2": functools.cache(keyed),
     "per_args": PerArgs(),
+    "args_static": PerArgs.static,
+    "cache_static": PerArgs.static_cached,
+    "args_key": gilonce.once_per_args(of_one, key=first),
+    "args_class": gilonce.once_per_args(OfOne),
+    "cache_class": functools.cache(OfOne),
+    "args_len": gilonce.once_per_args(len),
+    "cache_len": functools.cache(len),
+    "args_str": gilonce.once_per_args(str),
+    "cache_str": functools.cache(str),
+    "args_async": gilonce.once_per_args(asynchronous),
+    "cache_async": around_cache,
     "cell": gilonce.GILOnceCell(),
     "for_plain": Owner(),
     "for_once": Owner(),
@@ -423,7 +460,7 @@ class Row:
     name: str
     ours: Any
     theirs: Any
-    native: float
+    native: float | None
     python: float | None = None
     nothing: Any = "pass"
     needs: tuple[str, ...] = ()
@@ -485,7 +522,26 @@ ROWS = [
             ('("a")', 2, 1.0, None),
         )
     ),
-    Row("obj.m(k) of @once_per_args / of functools.cache", 'per_args.once("k")', 'per_args.cached("k")', 0.8),
+    # The other objects whose `__call__` is generated in Python. With `key=` or an unknown signature it takes `*args`,
+    # and this alone was 3.4. A `__get__` in Python that made a `MethodType` was 4.2.
+    *(
+        Row(f"{what} of @once_per_args / of functools.cache", f"{ours}('k')", f"{theirs}('k')", None, limit)
+        for what, ours, theirs, limit in (
+            ("static(k)", "args_static", "cache_static", 2.7),
+            ("len(k)", "args_len", "cache_len", 2.7),
+            ("class(k)", "args_class", "cache_class", 5.0),
+            ("str(k)", "args_str", "cache_str", 6.0),
+            ("f(k) with key=", "args_key", "cache_1", 5.0),
+            ("Cls.m(k)", "per_args.of_class", "per_args.class_cached", 5.5),
+            ("obj.m(k) with key=", "per_args.once_by_key", "per_args.cached", 8.5),
+        )
+    ),
+    Row(
+        "await f(k) of @once_per_args / of `async def` around functools.cache",
+        *(('await args_async("k")', 0.0), ('await cache_async("k")', 0.0), None, 3.0, ("pass", 0.0)),
+        time=in_coroutine,
+    ),
+    Row("obj.m(k) of @once_per_args / of functools.cache", 'per_args.once("k")', 'per_args.cached("k")', 0.8, 7.0),
     Row(
         *("obj.m(k) of @once_per_args / of wrapt.lru_cache", 'per_args.once("k")', 'per_args.lru_cached("k")', 0.05),
         needs=CACHING,

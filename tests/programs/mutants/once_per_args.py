@@ -6,6 +6,7 @@ from mutant import BETWEEN, BYTECODE, GIL, LOSERS, NONE, Mutant
 
 OURS = "surfaces/test_once_per_args"
 EQUALITY = "surfaces/test_once_per_args_equality.py::test_"
+GENERATED = "surfaces/test_generated_calls.py::test_"
 TABLE = "native/test_table.py::test_"
 
 PYTHON = [
@@ -111,10 +112,60 @@ PYTHON = [
     ),
     Mutant(
         "a function is called by the signature of the function behind it",
-        "_surfaces/once_per_args.py",
-        "        is_called_as_shown(once._function)\n",
-        "        type(once._function) is FunctionType\n",
+        "_surfaces/generated_calls.py",
+        "    if has_key or not keys.binding.is_respelled_safely:\n",
+        "    if has_key:\n",
         (OURS + ".py::test_a_function_with_the_signature_of_another_is_called_as_the_call_is_written[{}]",),
+    ),
+    Mutant(
+        "a generated call takes the table of another instance",
+        "_surfaces/generated_calls.py",
+        "({found} := {owner}.__dict__[{name}]).owner() is {owner} else {nothing}",
+        "({found} := {owner}.__dict__[{name}]) else {nothing}",
+        (GENERATED + "a_method_finds_the_table_of_its_own_instance[{}]",),
+    ),
+    Mutant(
+        "a generated call takes the table of another class",
+        "_surfaces/generated_calls.py",
+        "({found} := {owner}.__dict__[{attribute}]).owner() is {owner} else {nothing}",
+        "({found} := getattr({owner}, {attribute})) else {nothing}",
+        (GENERATED + "a_class_method_finds_the_table_of_its_own_class[{}]",),
+    ),
+    Mutant(
+        "key= gets the owner below another decorator",
+        "_surfaces/generated_calls.py",
+        "self._takes_owner is None and self._key_function is None",
+        "self._takes_owner is None",
+        (GENERATED + "key_gets_no_owner_below_another_decorator[{}]",),
+        needs="Python 3.13",
+    ),
+    Mutant(
+        "a coroutine returns a value that is gone",
+        "_surfaces/generated_calls.py",
+        'held = values.get("value")\n',
+        'held = values.get("value") or (None,)\n',
+        (GENERATED + "a_coroutine_that_is_awaited_after_take_all_makes_a_new_value[{}]",),
+    ),
+    Mutant(
+        "a function in a class goes on as if it were in none",
+        "_surfaces/generated_calls.py",
+        '        if self._binds_to == "instance":\n            self._call_slowly()\n',
+        "",
+        (OURS + "_owners.py::test_a_function_with_a_key_is_a_method_without_being_bound[{}]",),
+    ),
+    Mutant(
+        "a function under another name is not a method",
+        "_surfaces/once_per_args.py",
+        "            if any([entry is public for entry in entries]):",
+        "            if any([entry is public for entry in entries[:0]]):",
+        (OURS + "_owners.py::test_a_function_is_a_method_under_any_name[{}-arguments]",),
+    ),
+    Mutant(
+        "a method that lost its instance takes the values of the function",
+        "_surfaces/once_per_args.py",
+        "        owner, advice = self._owned_keys.lost_owner\n",
+        '        owner, advice = "", ""\n',
+        (OURS + "_owners.py::test_a_function_is_a_method_under_any_name[{}-arguments]",),
     ),
     Mutant(
         "a method under a property keeps its instances alive",
@@ -218,6 +269,13 @@ C = [
         "            parts[i] = PyTuple_GET_ITEM(self->defaults, i);",
         "            parts[i] = PyTuple_GET_ITEM(self->defaults, i) == self->empty ? self->empty : Py_None;",
         (OURS + ".py::test_the_same_arguments_are_one_key_however_they_are_spelled[{}]",),
+    ),
+    Mutant(
+        "a function under another name is no method",
+        "_native/once_per_args.c",
+        "    if (self->flags & ARGS_RENAMED) {\n        return 1;\n    }\n",
+        "",
+        (OURS + "_owners.py::test_a_function_is_a_method_under_any_name[{}-arguments]",),
     ),
     Mutant(
         "a copy uses the original's table",

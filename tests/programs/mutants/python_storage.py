@@ -93,9 +93,9 @@ MUTANTS = [
     Mutant(
         "a subclass uses the values of its base",
         "_storage/bound.py",
-        "values = cls.__dict__.get(_ATTRIBUTE)\n"
+        "values = cls.__dict__.get(CLASS_VALUES)\n"
         "    return values if type(values) is ClassValues and values.owner() is cls else None",
-        "values = getattr(cls, _ATTRIBUTE, None)\n    return values if type(values) is ClassValues else None",
+        "values = getattr(cls, CLASS_VALUES, None)\n    return values if type(values) is ClassValues else None",
         (
             "surfaces/test_once_methods.py::test_a_class_method_has_one_value_per_class[{}-True]",
             "surfaces/test_once_property.py::test_a_classmethod_is_a_lazy_class_attribute[{}]",
