@@ -220,7 +220,8 @@ def interrupt_of_a_task_that_waits(tool: Tool) -> None:
         touch = tool.make_async(_async(initializer))
         return _in_a_loop(touch), functools.partial(_interrupt_in_a_loop, touch)
 
-    position, short = 1, 0
+    to_try = positions()
+    position, short = next(to_try), 0
     while short < 3:
         outcome, seen, sources = interrupt_one_who_waits(tool, make, position)
         if seen < position:
@@ -228,7 +229,7 @@ def interrupt_of_a_task_that_waits(tool: Tool) -> None:
             short += 1
             continue
         _expect_interrupt(outcome, position, sources)
-        position, short = position + 1, 0
+        position, short = next(to_try), 0
     assert position > 1
 
 
