@@ -100,6 +100,8 @@ def activate(implementation: str) -> Iterator[ModuleType]:
     try:
         package = importlib.import_module("gilonce")
         assert package.__implementation__ == implementation
+        for name in package.__all__:
+            getattr(package, name)  # this imports the name's module, for tests of what is behind it
         yield package
     finally:
         _loaded[implementation] = ours = _ours()
