@@ -18,8 +18,10 @@
    the entry of 1, compares the keys, and finds them equal. It looks for the entry again, by the identity of its key,
    and becomes its second user. If the entry was removed during the comparison, the search starts again.
 
-   Users and cells find their entry by the identity of its key. No other entry has the same object as its key, because
-   an object counts as equal to itself and keeps its hash.
+   Users and cells find their entry by the identity of its key and by the hash that the key had when it was added. A key
+   whose hash has changed since is another key, as it is to the Python implementation: if k has the hash 1 in a first
+   call and 2 in a second, k is the key of two entries. No two entries share both the object and the bits of the hash
+   that an entry keeps, because a search counts an object as equal to itself.
 
    Law 5: no bytecode runs between the step that finds no value for a key and the call of the function, or between its
    return and the step that writes the value.
@@ -49,7 +51,7 @@ typedef struct {
     PyObject *definition;
     PyObject *cell_class; /* the class of the keys' cells */
     PyObject *discard;
-    PyObject *views;      /* the cells that the program has: a dict of weak references, by the address of the key */
+    PyObject *views;      /* the cells that the program has: a dict of weak references, by `view_name` */
     PyObject *owner;      /* of the table of an instance: a weak reference to the instance */
     PyObject *place;      /* of the table of an instance: the `id` of its `__dict__` */
     PyObject *weakrefs;
@@ -115,14 +117,21 @@ array_users(Array *array, const Entry *entry)
 
 /* Entries. The caller of these functions has the GIL or the table's lock. */
 
-/* Return the entry that has the object `key` as its key, or NULL. */
+/* Return whether an entry has the object `key` as its key, added with this shortened hash. */
+static inline int
+entry_is_of(const Entry *entry, uint32_t hash, PyObject *key)
+{
+    return entry->key == key && entry->hash == hash;
+}
+
+/* Return the entry of the object `key`, or NULL. */
 static Entry *
 table_entry(const Table *self, Py_hash_t hash, PyObject *key)
 {
     Array *array = self->array;
     for (Py_ssize_t i = array == NULL ? -1 : array_start(array, shorten(hash)); i >= 0; i = array_next(array, i)) {
         Entry *entry = &array->entries[i];
-        if (entry->key == key) {
+        if (entry_is_of(entry, shorten(hash), key)) {
             return entry;
         }
         if (entry->key == NULL) {
@@ -137,7 +146,8 @@ static Entry *
 table_entry_at(const Table *self, Py_ssize_t position, Py_hash_t hash, PyObject *key)
 {
     Array *array = self->array;
-    int is_there = array != NULL && position < array->size && array->entries[position].key == key;
+    int is_there =
+        array != NULL && position < array->size && entry_is_of(&array->entries[position], shorten(hash), key);
     return is_there ? &array->entries[position] : table_entry(self, hash, key);
 }
 
@@ -362,7 +372,7 @@ table_peek(Table *self, const Query *query)
     uint32_t hash = shorten(query->hash);
     Py_ssize_t i = array_start(array, hash);
     for (Entry *entry = &array->entries[i]; entry->key != NULL; entry = &array->entries[i]) {
-        if (entry->key == query->key) {
+        if (entry_is_of(entry, hash, query->key)) {
             return Py_XNewRef(entry->value);
         }
         if (entry->hash == hash && entry->key != REMOVED) {

@@ -90,12 +90,24 @@ table_replace(const Place *place, PyObject *old, PyObject *new)
 
 /* The cells. */
 
-/* Return the cell that the program has for the key at `address`, or NULL, without an exception if it has none. */
+/* Return the name of a cell in `views`: the address of its key, and the bits of the key's hash that the entry keeps. It
+   is of a type whose objects the collector does not track, so that making one does not start the collector. */
 static PyObject *
-table_view(Table *self, PyObject *address)
+view_name(PyObject *key, Py_hash_t hash)
+{
+    char name[sizeof(PyObject *) + sizeof(uint32_t)];
+    uint32_t kept = shorten(hash);
+    memcpy(name, &key, sizeof(PyObject *));
+    memcpy(name + sizeof(PyObject *), &kept, sizeof(uint32_t));
+    return PyBytes_FromStringAndSize(name, sizeof(name));
+}
+
+/* Return the cell that the program has under a name, or NULL, without an exception if it has none. */
+static PyObject *
+table_view(Table *self, PyObject *name)
 {
     PyObject *reference = NULL;
-    int found = self->views == NULL ? 0 : dict_load(self->views, address, &reference);
+    int found = self->views == NULL ? 0 : dict_load(self->views, name, &reference);
     PyObject *view = found > 0 ? weakref_get(reference) : NULL;
     Py_XDECREF(reference);
     return view;
@@ -112,11 +124,11 @@ table_cell_of(Table *self, PyObject *sought)
         query_end(&query);
         return NULL;
     }
-    PyObject *address = PyLong_FromVoidPtr(key);
-    PyObject *hash = address == NULL ? NULL : PyLong_FromSsize_t(query.hash);
+    PyObject *name = view_name(key, query.hash);
+    PyObject *hash = name == NULL ? NULL : PyLong_FromSsize_t(query.hash);
     if (hash != NULL) {
         TABLE_LOCK(self);
-        view = table_view(self, address);
+        view = table_view(self, name);
         TABLE_UNLOCK();
         if (view == NULL && !PyErr_Occurred()) {
             view = PyObject_CallFunctionObjArgs(self->cell_class, self->definition, (PyObject *)self, key, hash, NULL);
@@ -131,9 +143,9 @@ table_cell_of(Table *self, PyObject *sought)
         /* Several threads may have made a cell. They all return the first one to be entered. */
         NO_GC_BEGIN
         TABLE_LOCK(self);
-        known = table_view(self, address);
+        known = table_view(self, name);
         failed = known == NULL && ((self->views == NULL && (self->views = PyDict_New()) == NULL) ||
-                                       PyDict_SetItem(self->views, address, reference) < 0);
+                                       PyDict_SetItem(self->views, name, reference) < 0);
         TABLE_UNLOCK();
         NO_GC_END
         if (known != NULL || failed) {
@@ -141,7 +153,7 @@ table_cell_of(Table *self, PyObject *sought)
         }
     }
     Py_XDECREF(reference);
-    Py_XDECREF(address);
+    Py_XDECREF(name);
     Py_XDECREF(hash);
     Py_XDECREF(table_leave(self, &query, key, NULL));
     Py_DECREF(key);
@@ -182,22 +194,22 @@ keyed_cell_current(BoundCell *self, PyObject *Py_UNUSED(ignored))
         return Py_NewRef(self);
     }
     Table *table = (Table *)self->place.owner;
-    PyObject *address = PyLong_FromVoidPtr(self->place.key), *view = NULL;
-    PyObject *reference = address == NULL ? NULL : PyWeakref_NewRef((PyObject *)self, NULL);
+    PyObject *name = view_name(self->place.key, self->place.offset), *view = NULL;
+    PyObject *reference = name == NULL ? NULL : PyWeakref_NewRef((PyObject *)self, NULL);
     if (reference != NULL) {
         TABLE_SECTION;
         NO_GC_BEGIN
         TABLE_LOCK(table);
-        view = table_view(table, address);
+        view = table_view(table, name);
         if (view == NULL && (table->views != NULL || (table->views = PyDict_New()) != NULL) &&
-            PyDict_SetItem(table->views, address, reference) == 0) {
+            PyDict_SetItem(table->views, name, reference) == 0) {
             view = Py_NewRef(self);
         }
         TABLE_UNLOCK();
         NO_GC_END
     }
     Py_XDECREF(reference);
-    Py_XDECREF(address);
+    Py_XDECREF(name);
     return view;
 }
 
@@ -214,17 +226,17 @@ keyed_cell_dealloc(BoundCell *self)
         Table *table = (Table *)self->place.owner;
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
-        PyObject *address = PyLong_FromVoidPtr(self->place.key);
+        PyObject *name = view_name(self->place.key, self->place.offset);
         TABLE_SECTION;
         TABLE_LOCK(table);
-        PyObject *other = address == NULL ? NULL : table_view(table, address);
-        if (address != NULL && other == NULL && table->views != NULL && PyDict_DelItem(table->views, address) < 0) {
+        PyObject *other = name == NULL ? NULL : table_view(table, name);
+        if (name != NULL && other == NULL && table->views != NULL && PyDict_DelItem(table->views, name) < 0) {
             PyErr_Clear(); /* this cell was never entered */
         }
         TABLE_UNLOCK();
         PyErr_Restore(type, value, traceback);
         Py_XDECREF(other);
-        Py_XDECREF(address);
+        Py_XDECREF(name);
         Query query = {.hash = self->place.offset};
         Py_XDECREF(table_leave(table, &query, self->place.key, NULL));
         PyObject_GC_Track(self);

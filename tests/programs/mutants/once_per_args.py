@@ -178,9 +178,31 @@ C = [
     Mutant(
         "an entry is written where it was found, not where it is",
         "_native/keyed.c",
-        "position < array->size && array->entries[position].key == key;",
+        "position < array->size && entry_is_of(&array->entries[position], shorten(hash), key);",
         "position < array->size;",
         (TABLE + "the_users_of_a_key_are_counted_while_the_table_grows[initializer]",),
+    ),
+    Mutant(
+        "an entry of the key's earlier hash is found",
+        "_native/keyed.c",
+        "    return entry->key == key && entry->hash == hash;\n",
+        "    return entry->key == key;\n",
+        (OURS + "_comparing.py::test_a_key_whose_hash_changes_is_freed[{}]",),
+    ),
+    Mutant(
+        "a call finds the value of the key's earlier hash",
+        "_native/keyed.c",
+        "        if (entry_is_of(entry, hash, query->key)) {",
+        "        if (entry->key == query->key) {",
+        (OURS + "_comparing.py::test_a_key_whose_hash_changes_has_one_value_if_its_table_grows[{}]",),
+        needs=GIL,
+    ),
+    Mutant(
+        "a key has one cell for all of its hashes",
+        "_native/table.c",
+        "    uint32_t kept = shorten(hash);\n",
+        "    uint32_t kept = hash - hash;\n",
+        (OURS + "_comparing.py::test_a_key_has_a_cell_for_each_of_its_hashes[{}-3]",),
     ),
     Mutant(
         "a table grows by doubling",
