@@ -15,7 +15,7 @@ enum {
     ARGS_BIND_TO_CLASS = 16,
     ARGS_SIMPLE = 32,  /* every parameter takes one argument, and this file binds the arguments */
     ARGS_ONE = 64,     /* there is one parameter, and it takes one positional argument */
-    ARGS_CHOSEN = 128, /* cell= was given: Python fills empty cells */
+    ARGS_CHOSEN = 128, /* the cells that cell= makes do not race: Python fills empty ones */
 };
 
 /* The parts of a key are on the C stack. With more parameters than this, the generated function makes the key. */

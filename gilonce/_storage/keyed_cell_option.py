@@ -50,6 +50,8 @@ class LockedDefinition(KeyedDefinition):
 
     __slots__ = ("timeout",)
 
+    races = False
+
     def __init__(self, function: object, timeout: float | None, advice: str) -> None:
         super().__init__(function, None, advice)
         self.timeout = timeout
@@ -90,6 +92,8 @@ class CellPerKeyDefinition(KeyedDefinition):
 
     #: False, because a value may be for one thread or one process only.
     carries = False
+
+    races = False
 
     def __init__(self, function: object, make: Callable[[], Any], advice: str) -> None:
         super().__init__(function, None, advice)

@@ -227,11 +227,26 @@ C = [
         (OURS + "_cells.py::test_an_initializer_that_fails_leaves_nothing_behind[{}]",),
     ),
     Mutant(
+        "Python fills the cells of keys also if they race",
+        "_surfaces/once_per_args.py",
+        "            not self._definition.races,\n",
+        "            cell is not None,\n",
+        (OURS + "_races.py::test_a_function_in_c_runs_once_for_each_key[{}-cell]",),
+        needs=GIL,
+    ),
+    Mutant(
+        "C fills the cells of keys that wait",
+        "_storage/keyed_cell_option.py",
+        '    __slots__ = ("timeout",)\n\n    races = False\n',
+        '    __slots__ = ("timeout",)\n',
+        (OURS + "_cell_option.py::test_with_once_lock_the_function_runs_once_for_each_key[{}]",),
+    ),
+    Mutant(
         "threads may switch between the call and the write",
         "_native/once_per_args.c",
         "    published = table_leave(table, query, key, value);\n".replace("    published", "    PyObject *published"),
         "    " + BYTECODE + "    PyObject *published = table_leave(table, query, key, value);\n",
-        (OURS + "_races.py::test_a_function_in_c_runs_once_for_each_key[{}-options0]",),
+        (OURS + "_races.py::test_a_function_in_c_runs_once_for_each_key[{}-]",),
         needs=GIL,
     ),
     Mutant(
