@@ -53,7 +53,6 @@ typedef struct {
     PyObject *discard;
     PyObject *views;      /* the cells that the program has: a dict of weak references, by `view_name` */
     PyObject *owner;      /* of the table of an instance: a weak reference to the instance */
-    PyObject *place;      /* of the table of an instance: the `id` of its `__dict__` */
     PyObject *weakrefs;
     Array *retired;       /* without a GIL: replaced arrays, which a thread may still be reading */
 } Table;

@@ -307,10 +307,9 @@ static PyType_Slot keyed_cell_slots[] = {
 static int
 table_init(Table *self, PyObject *args, PyObject *kwargs)
 {
-    PyObject *definition, *cell_class, *owner = Py_None, *namespace = Py_None, *items = NULL;
-    static char *names[] = {"definition", "cell_class", "owner", "namespace", "items", NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|OOO", names, &definition, &cell_class, &owner, &namespace,
-                                     &items)) {
+    PyObject *definition, *cell_class, *owner = Py_None, *items = NULL;
+    static char *names[] = {"definition", "cell_class", "owner", "items", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|OO", names, &definition, &cell_class, &owner, &items)) {
         return -1;
     }
     PyObject *discard = PyObject_GetAttrString(definition, "discard");
@@ -321,7 +320,7 @@ table_init(Table *self, PyObject *args, PyObject *kwargs)
     Py_XSETREF(self->cell_class, Py_NewRef(cell_class));
     Py_XSETREF(self->discard, discard == Py_None ? NULL : Py_NewRef(discard));
     Py_DECREF(discard);
-    PyObject *ignored = PyObject_CallMethod((PyObject *)self, "_set_owner", "OO", owner, namespace);
+    PyObject *ignored = call_method((PyObject *)self, "_set_owner", owner);
     if (ignored != NULL && items != NULL) {
         Py_SETREF(ignored, call_method((PyObject *)self, "_begin_with", items));
     }
@@ -467,7 +466,6 @@ table_dealloc(Table *self)
     Py_CLEAR(self->cell_class);
     Py_CLEAR(self->discard);
     Py_CLEAR(self->views);
-    Py_CLEAR(self->place);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
     Py_TRASHCAN_END
@@ -483,7 +481,6 @@ static PyMethodDef table_methods[] = {
 static PyMemberDef table_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Table, weakrefs), READONLY, NULL},
     {"owner", T_OBJECT, offsetof(Table, owner), 0, NULL},
-    {"place", T_OBJECT, offsetof(Table, place), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 

@@ -207,6 +207,13 @@ PYTHON = [
         (BESIDE.format("property_of_class"), BESIDE.format("once_above_classmethod")),
     ),
     Mutant(
+        "the value of a class keeps the number of an earlier one with the same id",
+        "_storage/bound.py",
+        "        elif key not in self and self.made[key][1]:\n",
+        "        elif False:\n",
+        (TESTING + "a_value_of_a_class_that_is_where_an_earlier_one_was_is_a_later_one[{}]",),
+    ),
+    Mutant(
         "a lazy global registers after its value is published",
         "_surfaces/proxy.py",
         "        register_proxy(self)\n        value = ask(self)\n",

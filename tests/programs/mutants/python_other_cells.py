@@ -37,8 +37,8 @@ CHOICE = [
     Mutant(
         "the cell in an instance is not told by its owner",
         "_storage/cell_option.py",
-        "        if type(entry) is CellEntry and entry.belongs_to(identity):\n            return entry.cell\n",
-        "        if type(entry) is CellEntry:\n            return entry.cell\n",
+        "        if type(entry) is CellEntry and entry.belongs_to(instance, namespace):\n",
+        "        if type(entry) is CellEntry:\n",
         (COPIES % "ThreadOnceCell", COPIES % "one's own"),
     ),
     Mutant(
@@ -58,7 +58,7 @@ CHOICE = [
     Mutant(
         "the candidate for the cell of an instance is never dropped",
         "_storage/cell_option.py",
-        "            self.candidates.pop(id(identity), None)\n",
+        "            self.candidates.pop(key, None)\n",
         "            pass\n",
         (CELL_OPTION + "_owners.py::test_neither_instance_nor_class_is_kept_alive[{}-ThreadOnceCell]",),
     ),
