@@ -1,5 +1,8 @@
 /* What every file needs: the interpreter, atomics, the module's state, and calls of the Python implementation. */
 
+#ifndef GILONCE_BASE_H
+#define GILONCE_BASE_H
+
 #include <Python.h>
 #if defined(PYPY_VERSION) || defined(GRAALVM_PYTHON)
 #  error "This is for CPython. Elsewhere the package works in Python."
@@ -370,3 +373,5 @@ field_set(PyObject *self, PyObject *value, void *offset)
     Py_XDECREF(old);
     return 0;
 }
+
+#endif

@@ -29,39 +29,8 @@
    Without a GIL, a call reads the value without the lock if its key is the same object as an entry's key, or is a tuple
    whose parts are plainly equal; see `table_peek`. */
 
-typedef struct {
-    PyObject *key; /* NULL: never used. REMOVED: was used. */
-    PyObject *value;
-    uint32_t hash;   /* of the key, shortened */
-    uint32_t number; /* orders the values by the time of their writing */
-} Entry;
+#include "table.h"
 
-typedef struct Array {
-    struct Array *retired; /* the next in the table's list of retired arrays */
-    Py_ssize_t size;
-    Entry entries[1]; /* as many as `size` says, and then as many counts of users */
-} Array;
-
-typedef struct {
-    PyObject_HEAD
-    Array *array;
-    Py_ssize_t used;      /* the number of entries that have, or had, a key */
-    Py_ssize_t live;      /* the number of entries that have a key */
-    Py_ssize_t changes;   /* grows when a key is added, removed or moved; odd while entries are moving */
-    PyObject *definition;
-    PyObject *cell_class; /* the class of the keys' cells */
-    PyObject *discard;
-    PyObject *views;      /* the cells that the program has: a dict of weak references, by `view_name` */
-    PyObject *owner;      /* of the table of an instance: a weak reference to the instance */
-    PyObject *weakrefs;
-    Array *retired;       /* without a GIL: replaced arrays, which a thread may still be reading */
-} Table;
-
-/* The key of a removed entry. It is an object because, without a GIL, a thread may take a reference to it. */
-static struct {
-    PyObject_HEAD
-} removed_key = {PyObject_HEAD_INIT(NULL)};
-#define REMOVED ((PyObject *)&removed_key)
 #define SMALLEST 8
 
 /* The sizes of arrays: 8, 12, 16, 24, 32 and so on. Small steps need less memory. Without a GIL, replaced arrays stay
@@ -71,28 +40,6 @@ static struct {
 #else
 #  define NEXT_SIZE(size) (((size) & ((size) - 1)) == 0 ? (size) / 2 * 3 : (size) / 3 * 4)
 #endif
-
-#ifdef Py_GIL_DISABLED
-#  define TABLE_SECTION PyCriticalSection section
-#  define TABLE_LOCK(table) PyCriticalSection_Begin(&section, (PyObject *)(table))
-#  define TABLE_UNLOCK() PyCriticalSection_End(&section)
-#  define STORE(address, new) _Py_atomic_store_ptr_release((address), (new))
-#else
-#  define TABLE_SECTION ((void)0)
-#  define TABLE_LOCK(table) ((void)(table))
-#  define TABLE_UNLOCK() ((void)0)
-#  define STORE(address, new) (*(address) = (new))
-#endif
-
-/* Return the 32 bits of a hash that an entry keeps. Keys with different hashes may have the same bits. The search then
-   compares the keys, and finds that they differ. */
-static inline uint32_t
-shorten(Py_hash_t hash)
-{
-    /* The multiplication spreads neighbouring hashes, such as those of integers. */
-    uint64_t bits = (uint64_t)hash;
-    return (uint32_t)(((bits ^ (bits >> 32)) * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
-}
 
 /* Return where the search for a shortened hash starts. (An array of more than 2 ** 32 entries would not fit into
    memory.) */
@@ -106,12 +53,6 @@ static inline Py_ssize_t
 array_next(const Array *array, Py_ssize_t i)
 {
     return i + 1 < array->size ? i + 1 : 0;
-}
-
-static inline uint32_t *
-array_users(Array *array, const Entry *entry)
-{
-    return (uint32_t *)&array->entries[array->size] + (entry - array->entries);
 }
 
 /* Entries. The caller of these functions has the GIL or the table's lock. */

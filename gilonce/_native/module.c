@@ -17,7 +17,8 @@
      calls `take()`.
 
    All files are one translation unit. So the compiler can inline across files, and every function is static: the
-   module exports only its initialization function. */
+   module exports only its initialization function. A header has the types that several files use, and declares the
+   functions that files call in each other. */
 
 #include "base.h"
 #include "attribute.c"

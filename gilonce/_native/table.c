@@ -1,5 +1,7 @@
 /* The types of tables and of the cells of their keys. `keyed.c` has the entries. */
 
+#include "table.h"
+
 /* End the use of an entry, which `table_enter` began. If `value` is not NULL, publish it first unless there is a value,
    and return the published value, a new reference. Otherwise return NULL without an exception. */
 static PyObject *

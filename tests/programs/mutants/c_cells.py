@@ -71,7 +71,7 @@ FIELDS = [
 ASSUMPTIONS = [
     Mutant(
         "types are remembered by version tags that do not hold",
-        "_native/attribute.c",
+        "_native/attribute.h",
         "    if (!version_tags_hold) {\n        return;\n    }\n",
         "",
         (ASSUMED + "without_version_tags_the_place_of_a_slot_is_looked_up_at_every_read",),

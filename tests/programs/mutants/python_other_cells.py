@@ -71,10 +71,10 @@ CHOICE = [
         hangs=True,
     ),
     Mutant(
-        "the owner of a cell in an instance is known only by an id, which is reused",
-        "_storage/cell_option.py",
-        "self._id == id(identity) and (self._owner is None or self._owner() is not None)",
-        "self._id == id(identity)",
+        "a copy takes over the cell of an instance that is gone",
+        "_storage/bound.py",
+        "    return original is owner or (",
+        "    return original is owner or original is None or (",
         (
             CELL_OPTION
             + "_owners.py::test_a_copys_copy_does_not_take_over_the_cell_of_one_that_is_gone[{}-ThreadOnceCell]",
@@ -93,7 +93,7 @@ CHOICE = [
     Mutant(
         "Ctrl-C while a cell is stored in an instance leaves the candidate",
         "_storage/cell_option.py",
-        "            self._store(namespace, identity, candidate)\n        return entry.cell\n",
+        "            self._store(namespace, key, candidate)\n        return entry.cell\n",
         "            pass\n        return entry.cell\n",
         (CELL_OPTION + "_owners.py::test_an_interrupt_while_a_cell_is_stored_in_an_instance_leaves_no_candidate[{}]",),
     ),
