@@ -3,7 +3,7 @@
 #ifndef GILONCE_ATTRIBUTE_H
 #define GILONCE_ATTRIBUTE_H
 
-#include "base.h"
+#include "field.h"
 
 static int dict_load(PyObject *dict, PyObject *key, PyObject **value);
 static PyObject *dict_of_type(PyTypeObject *type);

@@ -263,7 +263,7 @@ table_search(Table *self, Query *query, PyObject **to_compare)
 
    No array is freed before the table. The key and the value belong together if `changes` is the same afterwards: then
    no key was added, removed or moved meanwhile. Keys are compared by their address, and by their parts only after
-   taking a reference. `base.h` explains how to read a key or a value that another thread may remove. */
+   taking a reference. `field.h` explains how to read a key or a value that another thread may remove. */
 static PyObject *
 table_peek(Table *self, const Query *query)
 {

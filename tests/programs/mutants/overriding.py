@@ -350,7 +350,7 @@ C = [
     ),
     Mutant(
         "an override keeps for ever what it replaced",
-        "_native/base.h",
+        "_native/field.c",
         "    Py_XDECREF(is_there ? expected : value);\n    return is_there;",
         "    Py_XDECREF(is_there ? NULL : value);\n    return is_there;",
         (TESTING + "nothing_is_kept_alive[{}]",),
