@@ -8,8 +8,8 @@
 
    So without a GIL, `PyMember_GetOne` reads the field as it reads the slots of any instance: it takes a reference only
    if the count is not zero, checks that the field still has the object, and otherwise reads again under the object's
-   lock. (The count can be read even if the object was freed. The interpreter arranges that for its own slots and dicts.)
-   In the example, A finds a count of zero or an empty field, reads again, and finds the cell empty. See
+   lock. In the example, A finds a count of zero or an empty field, reads again, and finds the cell empty. (The count
+   can be read even if the object was freed. The interpreter arranges that for its own slots and dicts.) See
    tests/litmus/reference.litmus, and tests/litmus/reuse.litmus for the check. A writer has to follow two rules:
 
    - It removes or replaces a value under the object's lock. The lock is held for two instructions, between which the

@@ -1,8 +1,8 @@
 /* Tables: one entry per key. The Python implementation is `gilonce._storage.keyed`.
 
-   A table is an array with open addressing. An entry has the key, 32 bits of its hash, and the value if there is one. It
-   also has a number of users: running initializers, and cells that the program has. An entry without a value and users
-   is removed. The users are counted behind the entries, where the counts need no padding.
+   A table is an array with open addressing. An entry has the key, 32 bits of its hash, and the value if there is one.
+   It also has a number of users: running initializers, and cells that the program has. An entry without a value and
+   users is removed. The users are counted behind the entries, where the counts need no padding.
 
    Each key has exactly one entry, whatever the comparison of keys does:
 
@@ -21,7 +21,8 @@
    Users and cells find their entry by the identity of its key and by the hash that the key had when it was added. A key
    whose hash has changed since is another key, as it is to the Python implementation: if k has the hash 1 in a first
    call and 2 in a second, k is the key of two entries. No two entries share both the object and the bits of the hash
-   that an entry keeps, because a search counts an object as equal to itself.
+   that an entry keeps, because a search counts an object as equal to itself. (If the new hash of a key has the same
+   bits as the old one, the key keeps its entry and its value. No law forbids that.)
 
    Law 5: no bytecode runs between the step that finds no value for a key and the call of the function, or between its
    return and the step that writes the value.
