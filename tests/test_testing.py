@@ -208,6 +208,37 @@ def test_a_restored_value_keeps_its_place_in_the_order(app: App, testing: Any) -
     assert app.discarded == ["columns", "settings"]
 
 
+def test_a_value_of_a_class_that_is_where_an_earlier_one_was_is_a_later_one(gilonce: ModuleType, testing: Any) -> None:
+    """The earlier one was taken and freed, and the later one may have its `id`."""
+    discarded: list[str] = []
+
+    class Value:
+        __slots__ = ("name",)
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+    class Owner:
+        @gilonce.once(discard=lambda value: discarded.append(value.name))
+        @classmethod
+        def early(cls) -> Value:
+            return Value("early")
+
+        @gilonce.once(discard=lambda value: discarded.append(value.name))
+        @classmethod
+        def late(cls) -> Value:
+            return Value("late")
+
+    for ask_again in (Owner.early, lambda: Owner.early.cell.get_or_init(lambda: Value("early"))):
+        Owner.early()
+        Owner.late()
+        Owner.early.cell.take()
+        ask_again()
+        testing.reset()
+        assert discarded == ["early", "late"]
+        discarded.clear()
+
+
 def test_cells_per_thread_are_isolated_in_every_thread(gilonce: ModuleType, testing: Any) -> None:
     import threading
 

@@ -12,6 +12,9 @@
 
    The flags are the same in all interpreters of a process. They are only ever changed to 0. */
 
+#include "proxy.h"
+#include "table.h"
+
 /* Return a new class. */
 static PyTypeObject *
 sample_class(PyObject *base)

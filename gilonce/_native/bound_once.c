@@ -1,12 +1,6 @@
 /* A once method that is bound to an instance or class. */
 
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    PyObject *function;
-    PyObject *owner;
-    PyObject *weakrefs;
-} BoundOnce;
+#include "once.h"
 
 static PyObject *
 bound_vectorcall(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *kwnames)

@@ -1,6 +1,8 @@
 /* `GILOnceCell`, and the methods that it shares with `DictCell`, `SlotCell` and `KeyedCell`. Those are views: cells
    whose value is kept elsewhere. */
 
+#include "place.h"
+
 static inline Place
 place_of(Cell *self)
 {

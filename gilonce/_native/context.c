@@ -1,6 +1,8 @@
 /* Context managers that Ctrl-C cannot leave half entered or half left. KeyboardInterrupt is raised only in Python code,
    so here it can arrive only inside the methods that are called. */
 
+#include "base.h"
+
 /* How often `_leave()` is called before giving up, if every call is interrupted. */
 enum { PATIENCE = 100 };
 

@@ -1,8 +1,8 @@
 /* Tables: one entry per key. The Python implementation is `gilonce._storage.keyed`.
 
-   A table is an array with open addressing. An entry has the key, 32 bits of its hash, and the value if there is one. It
-   also has a number of users: running initializers, and cells that the program has. An entry without a value and users
-   is removed. The users are counted behind the entries, where the counts need no padding.
+   A table is an array with open addressing. An entry has the key, 32 bits of its hash, and the value if there is one.
+   It also has a number of users: running initializers, and cells that the program has. An entry without a value and
+   users is removed. The users are counted behind the entries, where the counts need no padding.
 
    Each key has exactly one entry, whatever the comparison of keys does:
 
@@ -18,8 +18,11 @@
    the entry of 1, compares the keys, and finds them equal. It looks for the entry again, by the identity of its key,
    and becomes its second user. If the entry was removed during the comparison, the search starts again.
 
-   Users and cells find their entry by the identity of its key. No other entry has the same object as its key, because
-   an object counts as equal to itself and keeps its hash.
+   Users and cells find their entry by the identity of its key and by the hash that the key had when it was added. A key
+   whose hash has changed since is another key, as it is to the Python implementation: if k has the hash 1 in a first
+   call and 2 in a second, k is the key of two entries. No two entries share both the object and the bits of the hash
+   that an entry keeps, because a search counts an object as equal to itself. (If the new hash of a key has the same
+   bits as the old one, the key keeps its entry and its value. No law forbids that.)
 
    Law 5: no bytecode runs between the step that finds no value for a key and the call of the function, or between its
    return and the step that writes the value.
@@ -27,40 +30,8 @@
    Without a GIL, a call reads the value without the lock if its key is the same object as an entry's key, or is a tuple
    whose parts are plainly equal; see `table_peek`. */
 
-typedef struct {
-    PyObject *key; /* NULL: never used. REMOVED: was used. */
-    PyObject *value;
-    uint32_t hash;   /* of the key, shortened */
-    uint32_t number; /* orders the values by the time of their writing */
-} Entry;
+#include "table.h"
 
-typedef struct Array {
-    struct Array *retired; /* the next in the table's list of retired arrays */
-    Py_ssize_t size;
-    Entry entries[1]; /* as many as `size` says, and then as many counts of users */
-} Array;
-
-typedef struct {
-    PyObject_HEAD
-    Array *array;
-    Py_ssize_t used;      /* the number of entries that have, or had, a key */
-    Py_ssize_t live;      /* the number of entries that have a key */
-    Py_ssize_t changes;   /* grows when a key is added, removed or moved; odd while entries are moving */
-    PyObject *definition;
-    PyObject *cell_class; /* the class of the keys' cells */
-    PyObject *discard;
-    PyObject *views;      /* the cells that the program has: a dict of weak references, by the address of the key */
-    PyObject *owner;      /* of the table of an instance: a weak reference to the instance */
-    PyObject *place;      /* of the table of an instance: the `id` of its `__dict__` */
-    PyObject *weakrefs;
-    Array *retired;       /* without a GIL: replaced arrays, which a thread may still be reading */
-} Table;
-
-/* The key of a removed entry. It is an object because, without a GIL, a thread may take a reference to it. */
-static struct {
-    PyObject_HEAD
-} removed_key = {PyObject_HEAD_INIT(NULL)};
-#define REMOVED ((PyObject *)&removed_key)
 #define SMALLEST 8
 
 /* The sizes of arrays: 8, 12, 16, 24, 32 and so on. Small steps need less memory. Without a GIL, replaced arrays stay
@@ -70,28 +41,6 @@ static struct {
 #else
 #  define NEXT_SIZE(size) (((size) & ((size) - 1)) == 0 ? (size) / 2 * 3 : (size) / 3 * 4)
 #endif
-
-#ifdef Py_GIL_DISABLED
-#  define TABLE_SECTION PyCriticalSection section
-#  define TABLE_LOCK(table) PyCriticalSection_Begin(&section, (PyObject *)(table))
-#  define TABLE_UNLOCK() PyCriticalSection_End(&section)
-#  define STORE(address, new) _Py_atomic_store_ptr_release((address), (new))
-#else
-#  define TABLE_SECTION ((void)0)
-#  define TABLE_LOCK(table) ((void)(table))
-#  define TABLE_UNLOCK() ((void)0)
-#  define STORE(address, new) (*(address) = (new))
-#endif
-
-/* Return the 32 bits of a hash that an entry keeps. Keys with different hashes may have the same bits. The search then
-   compares the keys, and finds that they differ. */
-static inline uint32_t
-shorten(Py_hash_t hash)
-{
-    /* The multiplication spreads neighbouring hashes, such as those of integers. */
-    uint64_t bits = (uint64_t)hash;
-    return (uint32_t)(((bits ^ (bits >> 32)) * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
-}
 
 /* Return where the search for a shortened hash starts. (An array of more than 2 ** 32 entries would not fit into
    memory.) */
@@ -107,22 +56,23 @@ array_next(const Array *array, Py_ssize_t i)
     return i + 1 < array->size ? i + 1 : 0;
 }
 
-static inline uint32_t *
-array_users(Array *array, const Entry *entry)
-{
-    return (uint32_t *)&array->entries[array->size] + (entry - array->entries);
-}
-
 /* Entries. The caller of these functions has the GIL or the table's lock. */
 
-/* Return the entry that has the object `key` as its key, or NULL. */
+/* Return whether an entry has the object `key` as its key, added with this shortened hash. */
+static inline int
+entry_is_of(const Entry *entry, uint32_t hash, PyObject *key)
+{
+    return entry->key == key && entry->hash == hash;
+}
+
+/* Return the entry of the object `key`, or NULL. */
 static Entry *
 table_entry(const Table *self, Py_hash_t hash, PyObject *key)
 {
     Array *array = self->array;
     for (Py_ssize_t i = array == NULL ? -1 : array_start(array, shorten(hash)); i >= 0; i = array_next(array, i)) {
         Entry *entry = &array->entries[i];
-        if (entry->key == key) {
+        if (entry_is_of(entry, shorten(hash), key)) {
             return entry;
         }
         if (entry->key == NULL) {
@@ -137,7 +87,8 @@ static Entry *
 table_entry_at(const Table *self, Py_ssize_t position, Py_hash_t hash, PyObject *key)
 {
     Array *array = self->array;
-    int is_there = array != NULL && position < array->size && array->entries[position].key == key;
+    int is_there =
+        array != NULL && position < array->size && entry_is_of(&array->entries[position], shorten(hash), key);
     return is_there ? &array->entries[position] : table_entry(self, hash, key);
 }
 
@@ -313,7 +264,7 @@ table_search(Table *self, Query *query, PyObject **to_compare)
 
    No array is freed before the table. The key and the value belong together if `changes` is the same afterwards: then
    no key was added, removed or moved meanwhile. Keys are compared by their address, and by their parts only after
-   taking a reference. `base.h` explains how to read a key or a value that another thread may remove. */
+   taking a reference. `field.h` explains how to read a key or a value that another thread may remove. */
 static PyObject *
 table_peek(Table *self, const Query *query)
 {
@@ -362,7 +313,7 @@ table_peek(Table *self, const Query *query)
     uint32_t hash = shorten(query->hash);
     Py_ssize_t i = array_start(array, hash);
     for (Entry *entry = &array->entries[i]; entry->key != NULL; entry = &array->entries[i]) {
-        if (entry->key == query->key) {
+        if (entry_is_of(entry, hash, query->key)) {
             return Py_XNewRef(entry->value);
         }
         if (entry->hash == hash && entry->key != REMOVED) {

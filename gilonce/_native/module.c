@@ -13,13 +13,15 @@
      GIL runs once (law 5). The comments at `fill`, `cell_publish` and `attribute_publish` say why no such code runs
      there.
    - Without a GIL, one compare-and-exchange (release) publishes a value and one acquire load reads it, so a thread that
-     sees the pointer also sees the contents of the object. `base.h` explains why a read is safe while another thread
+     sees the pointer also sees the contents of the object. `field.h` explains why a read is safe while another thread
      calls `take()`.
 
    All files are one translation unit. So the compiler can inline across files, and every function is static: the
-   module exports only its initialization function. */
+   module exports only its initialization function. A header has the types that several files use, and declares the
+   functions that files call in each other. */
 
-#include "base.h"
+#include "base.c"
+#include "field.c"
 #include "attribute.c"
 #include "place.c"
 #include "named_slot.c"

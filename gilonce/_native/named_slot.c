@@ -1,5 +1,7 @@
 /* The slot that slot= names, of a property or a once method. Its Python method `_member_for` finds the descriptor. */
 
+#include "place.h"
+
 /* Return the offset of the slot in `instance`, or -1 with an exception. `memo`, unless it is NULL, remembers it. */
 static Py_ssize_t
 named_slot_offset(PyObject *self, TypeMemo *memo, PyObject *instance)

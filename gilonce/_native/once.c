@@ -1,32 +1,6 @@
 /* @once: once functions and methods. `bound_once.c` has bound methods. */
 
-enum {
-    NEEDS_OWNER = 1,    /* a call without an instance or class is an error */
-    MAY_TAKE_OWNER = 2, /* a call may have an instance or class as its argument */
-    IS_ASYNC = 4,
-    BINDS_TO_INSTANCE = 8,
-    BINDS_TO_CLASS = 16,
-    IS_CHOSEN = 32,           /* cell= was given: if there is no value, call the cell */
-    IS_FOREIGN = 64,          /* cell= was given, and `cell_load` cannot read the cell's value */
-    IS_OUTSIDE_CLASSES = 128, /* it may take an instance, but is not defined in a class; see `check_owner` */
-    IS_IN_SLOT = 256,         /* slot= was given */
-};
-
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    PyObject *function;
-    PyObject *cell;
-    PyObject *definition; /* with the key, only if there is a value per instance or class */
-    PyObject *key;        /* NULL with slot= */
-    PyObject *discard;
-    PyObject *cell_factory; /* the argument cell= */
-    PyObject *slot;         /* the argument slot= */
-    TypeMemo memo;          /* whether the `__dict__` is the usual one; with slot=, the offset of the slot */
-    PyObject *dict;
-    PyObject *weakrefs;
-    int flags;
-} Once;
+#include "once.h"
 
 /* Make the definition if there is none. Threads that race here all use the first one to be written. */
 static int
@@ -141,8 +115,6 @@ once_value_in_slot(Once *self, PyObject *owner, int is_checked)
     return fill_named_slot((PyObject *)self, &place, self->discard, self->function);
 }
 
-static PyObject *once_value_of(Once *self, PyObject *owner, int is_checked);
-
 /* Return the value after `once_value_of` found none. `is_missing` says that it has looked in the owner, an instance
    with a usual `__dict__`. */
 static PyObject *
@@ -222,8 +194,6 @@ once_vectorcall(PyObject *op, PyObject *const *args, size_t nargsf, PyObject *kw
     State *state = state_of(Py_TYPE(self));
     return state == NULL ? NULL : call_python_method(state->python_once, "__call__", op, args, count, kwnames);
 }
-
-static PyObject *bound_new(State *state, PyObject *function, PyObject *owner);
 
 static PyObject *
 once_descr_get(Once *self, PyObject *instance, PyObject *owner)

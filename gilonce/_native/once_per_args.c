@@ -7,44 +7,7 @@
    - For other signatures, and with `key=`, a Python function that was generated for the signature makes the key.
    - The Python implementation handles every other case, such as `async def` and errors. */
 
-enum {
-    ARGS_TAKE_OWNER = 1,     /* the first argument is the instance or class that the values belong to */
-    ARGS_MAY_TAKE_OWNER = 2, /* the first argument may be that, and only a call can decide it */
-    ARGS_ASYNC = 4,
-    ARGS_BIND_TO_INSTANCE = 8,
-    ARGS_BIND_TO_CLASS = 16,
-    ARGS_SIMPLE = 32,   /* every parameter takes one argument, and this file binds the arguments */
-    ARGS_ONE = 64,      /* there is one parameter, and it takes one positional argument */
-    ARGS_CHOSEN = 128,  /* cell= was given: Python fills empty cells */
-    ARGS_RENAMED = 256, /* a class statement has given the function a name, which may be another */
-};
-
-/* The parts of a key are on the C stack. With more parameters than this, the generated function makes the key. */
-#define MOST_PARAMETERS 12
-
-typedef struct {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    PyObject *function;
-    PyObject *table;      /* for calls without an owner */
-    PyObject *definition; /* finds the tables of instances and classes */
-    PyObject *table_key;  /* the name under which an instance has its table in its `__dict__` */
-    PyObject *name;       /* of the function */
-    PyObject *parameters; /* a tuple of their names */
-    PyObject *defaults;   /* a tuple of their defaults */
-    PyObject *empty;      /* stands in `defaults` for a parameter without a default */
-    PyObject *key_makers; /* two generated functions, which make the key of a call without and with an owner */
-    PyObject *dict;
-    PyObject *weakrefs;
-    /* For the Python code. */
-    PyObject *key_function;
-    PyObject *keys;
-    PyObject *owned_keys;
-    TypeMemo memo;
-    int flags;
-    int positional;      /* how many parameters can be given by position */
-    int positional_only; /* how many of them can be given only by position */
-} PerArgs;
+#include "once.h"
 
 /* Handle a call in Python: by `__call__`; or, if `owner` is not NULL, by `_ask_for`, which takes the owner, the
    positional arguments and the keyword arguments. */
@@ -343,8 +306,6 @@ per_args_vectorcall(PyObject *op, PyObject *const *args, size_t nargsf, PyObject
     }
     return per_args_value(self, NULL, args, count, kwnames);
 }
-
-static PyObject *bound_args_new(State *state, PyObject *function, PyObject *owner);
 
 static PyObject *
 per_args_descr_get(PerArgs *self, PyObject *instance, PyObject *owner)

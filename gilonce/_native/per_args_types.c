@@ -1,5 +1,7 @@
 /* The types of @once_per_args: how its objects are made and freed, and its bound methods. */
 
+#include "once.h"
+
 /* Receive what `__init__`, which is in Python, has found out about the function's signature. */
 static PyObject *
 per_args_finish(PerArgs *self, PyObject *args)

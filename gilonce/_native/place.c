@@ -1,63 +1,8 @@
 /* Places: where a value is kept. Each storage has three atomic operations: read the value, write it if there is none,
    and remove it. Cells in Python call them `_load`, `_publish` and `_clear`. */
 
-typedef enum {
-    IN_CELL,      /* the cell itself */
-    IN_NAMESPACE, /* an entry of a mapping: an instance's `__dict__`, or the dict of a class's values */
-    IN_SLOT,      /* a slot of an instance */
-    IN_TABLE,     /* an entry of a table */
-} Storage;
-
-/* Where one value is. An initializer may replace its instance's `__dict__` or change its class, so the key is
-   determined before the initializer runs, and the dict or slot is looked up at every use. */
-typedef struct {
-    PyObject *owner;      /* the cell, the instance, the class or the table */
-    PyObject *key;        /* of the entry; for a slot, its descriptor */
-    PyObject *values;     /* the dict of a class's values; NULL for an instance's `__dict__` */
-    TypeMemo *memo;       /* may know whether the owner's `__dict__` is the usual one; or NULL */
-    int is_private;       /* whether no class has an attribute with the name of the key */
-    PyObject *definition; /* finds the mapping if the owner's `__dict__` is not the usual one */
-    PyObject *find_slot;  /* finds the descriptor if the owner's class has changed */
-    Py_ssize_t offset;    /* of the slot; for a table, the hash of the key */
-} Place;
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *value;
-    PyObject *discard;
-    PyObject *weakrefs;
-    Storage storage;
-    uint32_t made; /* the number of the last published value, or UNREGISTERED */
-} Cell;
-
-/* The cell of a surface registers itself when it gets its first value. Until then, `made` is this. */
-#define UNREGISTERED UINT32_MAX
-
-/* A view. Its type derives from the Python class `BoundCell`, which adds the slot `_definition` to a cell. */
-typedef struct {
-    Cell cell;
-    PyObject *definition;
-    Place place;
-} BoundCell;
-
-static inline PyObject *
-cell_load(Cell *self)
-{
-    return field_load((PyObject *)self, offsetof(Cell, value));
-}
-
-/* Published values are numbered, so that they can be discarded in reverse order. */
-static uint32_t last_number;
-
-static inline uint32_t
-next_number(void)
-{
-#ifdef Py_GIL_DISABLED
-    return _Py_atomic_add_uint32(&last_number, 1) + 1;
-#else
-    return ++last_number;
-#endif
-}
+#include "place.h"
+#include "table.h"
 
 /* Do what `gilonce._cells.registry.register` does in Python. */
 static int
@@ -295,12 +240,6 @@ slot_swap(const Place *place, PyObject *value, PyObject **old)
     *old = offset < 0 ? NULL : field_swap(place->owner, offset, value);
     return offset < 0 ? -1 : 0;
 }
-
-/* Tables, which are defined in `table.c`. */
-static int table_load(const Place *place, PyObject **value);
-static int table_publish(const Place *place, PyObject *value, PyObject **published);
-static int table_remove(const Place *place, PyObject **value);
-static int table_replace(const Place *place, PyObject *old, PyObject *new);
 
 /* The three operations on any place. They return -1 with an exception. `value` and `published` are new references.
    `place_load` and `place_remove` return whether there was a value. */

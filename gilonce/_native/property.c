@@ -1,5 +1,7 @@
 /* once_property. The value is in the instance's `__dict__` or, with `slot=`, in a slot. */
 
+#include "place.h"
+
 typedef struct {
     PyObject_HEAD
     PyObject *function;

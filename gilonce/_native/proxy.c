@@ -1,22 +1,6 @@
 /* lazy_global: a subtype of wrapt's proxy type in C, with its own access to attributes. */
 
-/* Facts about wrapt's type. They are the same in all interpreters of a process. */
-static getter wrapped_of;
-static setter set_wrapped;
-static newfunc new_of_wrapt;
-static destructor dealloc_of_wrapt;
-static Py_ssize_t wrapped_offset; /* of the object in a proxy */
-/* The offset of the `vectorcallfunc` in our proxies. */
-static Py_ssize_t vectorcall_offset;
-
-static PyObject *proxy_vectorcall(PyObject *self, PyObject *const *args, size_t count, PyObject *kwnames);
-static PyObject *proxy_getattro(PyObject *self, PyObject *name);
-
-static inline int
-is_touched(PyObject *self)
-{
-    return LOAD(field_at(self, wrapped_offset)) != NULL;
-}
+#include "proxy.h"
 
 /* Touch a proxy. Returns the value that its cell gave to this thread. The proxy may already stand for another one,
    because another thread may have emptied the cell. */
@@ -25,82 +9,6 @@ touch(PyObject *self)
 {
     return PyObject_CallMethod(self, "__wrapped_get__", NULL);
 }
-
-/* Return the object behind a proxy, a new reference. This touches an untouched proxy. */
-static inline PyObject *
-wrapped_in(PyObject *self)
-{
-#ifndef Py_GIL_DISABLED
-    PyObject *wrapped = *field_at(self, wrapped_offset);
-    return wrapped != NULL ? Py_NewRef(wrapped) : touch(self);
-#else
-    return is_touched(self) ? wrapped_of(self, NULL) : touch(self);
-#endif
-}
-
-/* An operation owns the object while user code may run, because that code could empty the cell. The operations in
-   `proxy_slots.c` that borrow the object run no user code on these types, and with a GIL no other thread can run
-   meanwhile. So the proxy's own reference is enough. Owning the object would make `len(P)` and `P < 1` a tenth slower
-   (measured on 3.11 and 3.13). Multiplying and dividing do not borrow it: with long integers they run signal handlers. */
-
-static inline int
-is_number(PyObject *object)
-{
-    return PyLong_CheckExact(object) || PyFloat_CheckExact(object);
-}
-
-static inline int
-is_text(PyObject *object)
-{
-    return PyUnicode_CheckExact(object);
-}
-
-static inline int
-is_number_or_text(PyObject *object)
-{
-    return is_number(object) || is_text(object);
-}
-
-static inline int
-is_array(PyObject *object)
-{
-    return PyList_CheckExact(object) || PyTuple_CheckExact(object);
-}
-
-static inline int
-is_plain_dict(PyObject *object)
-{
-    return PyDict_CheckExact(object);
-}
-
-/* Return the object behind a proxy, as a borrowed reference, if it is of suitable type; else NULL without an
-   exception. */
-static inline PyObject *
-borrow(PyObject *self, int (*is_suitable)(PyObject *))
-{
-#ifdef Py_GIL_DISABLED
-    (void)self, (void)is_suitable;
-    return NULL;
-#else
-    PyObject *wrapped = *field_at(self, wrapped_offset);
-    return wrapped != NULL && is_suitable(wrapped) ? wrapped : NULL;
-#endif
-}
-
-/* Like `borrow`, for an operand, which is a proxy or the object itself. */
-static inline PyObject *
-borrow_operand(PyObject *operand, int (*is_suitable)(PyObject *))
-{
-    if (Py_TYPE(operand)->tp_getattro == proxy_getattro) {
-        return borrow(operand, is_suitable);
-    }
-    return is_suitable(operand) ? operand : NULL;
-}
-
-/* The functions `..._of_owned` are not inlined, so that the fast path does not have to save registers. */
-#ifndef Py_NO_INLINE /* 3.11 */
-#  define Py_NO_INLINE
-#endif
 
 /* Return whether an attribute belongs to the proxy and not to the object; see `gilonce._surfaces.proxy_methods`. Most
    names begin with another letter, which is found without a call. */

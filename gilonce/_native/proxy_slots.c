@@ -2,6 +2,8 @@
    recognize some abilities by the presence of a slot (is it callable? iterable? an integer?). A proxy type has such a
    slot only if its interface has it; see `proxy_types.c`. */
 
+#include "proxy.h"
+
 static inline PyObject *
 with_wrapped(PyObject *self, PyObject *(*act)(PyObject *))
 {

@@ -1,5 +1,7 @@
 /* The types of lazy proxies: a base type, and one type for each interface. */
 
+#include "proxy.h"
+
 static PyObject *
 proxy_get_wrapped(PyObject *self, void *Py_UNUSED(closure))
 {

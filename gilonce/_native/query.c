@@ -1,18 +1,6 @@
 /* Queries: the key that a search in a table looks for, and how keys are compared. `keyed.c` has the search. */
 
-typedef struct {
-    Py_hash_t hash;
-    PyObject *key;          /* owned; or NULL if the key is the tuple of `parts`, which is not made yet */
-    PyObject *const *parts;
-    Py_ssize_t count;       /* of the parts */
-    /* The state of the search. */
-    PyObject *compared;     /* an owned list of the keys that were compared by running user code, or NULL */
-    Py_ssize_t equals;      /* how many of them were equal; these come first in the list */
-    Py_ssize_t position;    /* of the next entry */
-    Py_ssize_t left;        /* how many entries remain; negative before the search begins */
-    Py_ssize_t changes;     /* the table's `changes` when the search began */
-    int restarted;          /* whether the next keys may have been compared already */
-} Query;
+#include "table.h"
 
 /* The hash of a tuple of these parts, computed as the interpreter computes it; see `hashes_tuples_like_us`. */
 static Py_hash_t

@@ -6,6 +6,9 @@
    module's state keeps the Python class, because a function in C calls the Python method of the same name for arguments
    that it does not handle. */
 
+#include "once.h"
+#include "proxy.h"
+
 /* Append the docstrings of the Python methods to the signatures in `methods`, where the interpreter reads both. So a
    docstring is written only once, in Python. This happens once in a process and is never undone, because the types of
    all interpreters point to these strings. */

@@ -1,5 +1,7 @@
 /* The types of tables and of the cells of their keys. `keyed.c` has the entries. */
 
+#include "table.h"
+
 /* End the use of an entry, which `table_enter` began. If `value` is not NULL, publish it first unless there is a value,
    and return the published value, a new reference. Otherwise return NULL without an exception. */
 static PyObject *
@@ -90,12 +92,24 @@ table_replace(const Place *place, PyObject *old, PyObject *new)
 
 /* The cells. */
 
-/* Return the cell that the program has for the key at `address`, or NULL, without an exception if it has none. */
+/* Return the name of a cell in `views`: the address of its key, and the bits of the key's hash that the entry keeps. It
+   is of a type whose objects the collector does not track, so that making one does not start the collector. */
 static PyObject *
-table_view(Table *self, PyObject *address)
+view_name(PyObject *key, Py_hash_t hash)
+{
+    char name[sizeof(PyObject *) + sizeof(uint32_t)];
+    uint32_t kept = shorten(hash);
+    memcpy(name, &key, sizeof(PyObject *));
+    memcpy(name + sizeof(PyObject *), &kept, sizeof(uint32_t));
+    return PyBytes_FromStringAndSize(name, sizeof(name));
+}
+
+/* Return the cell that the program has under a name, or NULL, without an exception if it has none. */
+static PyObject *
+table_view(Table *self, PyObject *name)
 {
     PyObject *reference = NULL;
-    int found = self->views == NULL ? 0 : dict_load(self->views, address, &reference);
+    int found = self->views == NULL ? 0 : dict_load(self->views, name, &reference);
     PyObject *view = found > 0 ? weakref_get(reference) : NULL;
     Py_XDECREF(reference);
     return view;
@@ -112,11 +126,11 @@ table_cell_of(Table *self, PyObject *sought)
         query_end(&query);
         return NULL;
     }
-    PyObject *address = PyLong_FromVoidPtr(key);
-    PyObject *hash = address == NULL ? NULL : PyLong_FromSsize_t(query.hash);
+    PyObject *name = view_name(key, query.hash);
+    PyObject *hash = name == NULL ? NULL : PyLong_FromSsize_t(query.hash);
     if (hash != NULL) {
         TABLE_LOCK(self);
-        view = table_view(self, address);
+        view = table_view(self, name);
         TABLE_UNLOCK();
         if (view == NULL && !PyErr_Occurred()) {
             view = PyObject_CallFunctionObjArgs(self->cell_class, self->definition, (PyObject *)self, key, hash, NULL);
@@ -131,9 +145,9 @@ table_cell_of(Table *self, PyObject *sought)
         /* Several threads may have made a cell. They all return the first one to be entered. */
         NO_GC_BEGIN
         TABLE_LOCK(self);
-        known = table_view(self, address);
+        known = table_view(self, name);
         failed = known == NULL && ((self->views == NULL && (self->views = PyDict_New()) == NULL) ||
-                                       PyDict_SetItem(self->views, address, reference) < 0);
+                                       PyDict_SetItem(self->views, name, reference) < 0);
         TABLE_UNLOCK();
         NO_GC_END
         if (known != NULL || failed) {
@@ -141,7 +155,7 @@ table_cell_of(Table *self, PyObject *sought)
         }
     }
     Py_XDECREF(reference);
-    Py_XDECREF(address);
+    Py_XDECREF(name);
     Py_XDECREF(hash);
     Py_XDECREF(table_leave(self, &query, key, NULL));
     Py_DECREF(key);
@@ -182,22 +196,22 @@ keyed_cell_current(BoundCell *self, PyObject *Py_UNUSED(ignored))
         return Py_NewRef(self);
     }
     Table *table = (Table *)self->place.owner;
-    PyObject *address = PyLong_FromVoidPtr(self->place.key), *view = NULL;
-    PyObject *reference = address == NULL ? NULL : PyWeakref_NewRef((PyObject *)self, NULL);
+    PyObject *name = view_name(self->place.key, self->place.offset), *view = NULL;
+    PyObject *reference = name == NULL ? NULL : PyWeakref_NewRef((PyObject *)self, NULL);
     if (reference != NULL) {
         TABLE_SECTION;
         NO_GC_BEGIN
         TABLE_LOCK(table);
-        view = table_view(table, address);
+        view = table_view(table, name);
         if (view == NULL && (table->views != NULL || (table->views = PyDict_New()) != NULL) &&
-            PyDict_SetItem(table->views, address, reference) == 0) {
+            PyDict_SetItem(table->views, name, reference) == 0) {
             view = Py_NewRef(self);
         }
         TABLE_UNLOCK();
         NO_GC_END
     }
     Py_XDECREF(reference);
-    Py_XDECREF(address);
+    Py_XDECREF(name);
     return view;
 }
 
@@ -214,17 +228,17 @@ keyed_cell_dealloc(BoundCell *self)
         Table *table = (Table *)self->place.owner;
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
-        PyObject *address = PyLong_FromVoidPtr(self->place.key);
+        PyObject *name = view_name(self->place.key, self->place.offset);
         TABLE_SECTION;
         TABLE_LOCK(table);
-        PyObject *other = address == NULL ? NULL : table_view(table, address);
-        if (address != NULL && other == NULL && table->views != NULL && PyDict_DelItem(table->views, address) < 0) {
+        PyObject *other = name == NULL ? NULL : table_view(table, name);
+        if (name != NULL && other == NULL && table->views != NULL && PyDict_DelItem(table->views, name) < 0) {
             PyErr_Clear(); /* this cell was never entered */
         }
         TABLE_UNLOCK();
         PyErr_Restore(type, value, traceback);
         Py_XDECREF(other);
-        Py_XDECREF(address);
+        Py_XDECREF(name);
         Query query = {.hash = self->place.offset};
         Py_XDECREF(table_leave(table, &query, self->place.key, NULL));
         PyObject_GC_Track(self);
@@ -295,10 +309,9 @@ static PyType_Slot keyed_cell_slots[] = {
 static int
 table_init(Table *self, PyObject *args, PyObject *kwargs)
 {
-    PyObject *definition, *cell_class, *owner = Py_None, *namespace = Py_None, *items = NULL;
-    static char *names[] = {"definition", "cell_class", "owner", "namespace", "items", NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|OOO", names, &definition, &cell_class, &owner, &namespace,
-                                     &items)) {
+    PyObject *definition, *cell_class, *owner = Py_None, *items = NULL;
+    static char *names[] = {"definition", "cell_class", "owner", "items", NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO|OO", names, &definition, &cell_class, &owner, &items)) {
         return -1;
     }
     PyObject *discard = PyObject_GetAttrString(definition, "discard");
@@ -309,7 +322,7 @@ table_init(Table *self, PyObject *args, PyObject *kwargs)
     Py_XSETREF(self->cell_class, Py_NewRef(cell_class));
     Py_XSETREF(self->discard, discard == Py_None ? NULL : Py_NewRef(discard));
     Py_DECREF(discard);
-    PyObject *ignored = PyObject_CallMethod((PyObject *)self, "_set_owner", "OO", owner, namespace);
+    PyObject *ignored = call_method((PyObject *)self, "_set_owner", owner);
     if (ignored != NULL && items != NULL) {
         Py_SETREF(ignored, call_method((PyObject *)self, "_begin_with", items));
     }
@@ -455,7 +468,6 @@ table_dealloc(Table *self)
     Py_CLEAR(self->cell_class);
     Py_CLEAR(self->discard);
     Py_CLEAR(self->views);
-    Py_CLEAR(self->place);
     type->tp_free((PyObject *)self);
     Py_DECREF(type);
     Py_TRASHCAN_END
@@ -471,7 +483,6 @@ static PyMethodDef table_methods[] = {
 static PyMemberDef table_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Table, weakrefs), READONLY, NULL},
     {"owner", T_OBJECT, offsetof(Table, owner), 0, NULL},
-    {"place", T_OBJECT, offsetof(Table, place), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 

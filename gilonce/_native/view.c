@@ -1,5 +1,7 @@
 /* Views: `DictCell` and `SlotCell`, whose value is kept in an instance or class. Only Python code makes them. */
 
+#include "place.h"
+
 /* Set the place of a new view. The references in `place` are borrowed. */
 static int
 view_init(BoundCell *self, Storage storage, PyObject *definition, Place place)

@@ -194,6 +194,40 @@ def is_class(owner: object) -> TypeGuard[type]:
     return issubclass(type(owner), type)
 
 
+class _StrongReference:
+    """A stand-in for a weak reference to an instance whose class does not support them. It forms a reference cycle."""
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, owner: object) -> None:
+        self._owner = owner
+
+    def __call__(self) -> object:
+        return self._owner
+
+
+def reference_to(owner: object) -> Callable[[], object]:
+    """Return a reference to `owner`, a weak one if its class supports them.
+
+    What is stored in the `__dict__` of an instance has such a reference, because a copy of the instance carries it too
+    and must detect that it is not its own.
+    """
+    try:
+        return ref(owner)
+    except TypeError:
+        return _StrongReference(owner)
+
+
+def is_reference_to(reference: Callable[[], object], owner: object, namespace: object) -> bool:
+    """Return whether `reference` is to `owner`, or to an instance with the same `__dict__`, which is `namespace`.
+
+    This asks the other instance for its `__dict__` now. The `id` of the `__dict__` that it had earlier would not do:
+    the program may have replaced that one, and then another `__dict__` may have the same `id`.
+    """
+    original = reference()
+    return original is owner or (type(namespace) is dict and getattr(original, "__dict__", None) is namespace)
+
+
 def _unique_key(key: str) -> str:
     """Return a key that no other definition has.
 
@@ -528,8 +562,12 @@ class ClassValues(dict[str, object]):
         """Let `cells()` return the cell of `definition`, which is about to get a value."""
         # The thread that made this dict may not have registered it yet.
         self.register()
-        if definition.key not in self.made:
-            self.made.setdefault(definition.key, (0, 0, definition))
+        key = definition.key
+        if key not in self.made:
+            self.made.setdefault(key, (0, 0, definition))
+        elif key not in self and self.made[key][1]:
+            # The value that was noted is gone. The next one may have its `id`.
+            self.made[key] = 0, 0, definition
 
     def note(self, definition: Definition, value: object) -> None:
         """Note that `value` was made, unless that was noted before."""

@@ -27,13 +27,20 @@ in step 3 the initializer looks for `x` again and finds it, so the user's functi
 
 from __future__ import annotations
 
-from weakref import ref
-
 from .._cells.arguments import check_initializer
 from .._cells.callables import name_of
 from .._cells.exclusive import ExclusiveInit, OnceLock, WaitingInit
 from .._cells.racing import EMPTY, GILOnceCell, name_cell
-from .bound import CELL_SUFFIX, Definition, DictCell, NotesInClass, SlotCell, is_class
+from .bound import (
+    CELL_SUFFIX,
+    Definition,
+    DictCell,
+    NotesInClass,
+    SlotCell,
+    is_class,
+    is_reference_to,
+    reference_to,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -178,37 +185,27 @@ class LockedSlotCell(_LockedPerOwner, SlotCell):
 class CellEntry:
     """The entry in an instance's `__dict__` that holds the instance's cell.
 
-    It is stored with its owner's id: a copied instance carries this entry too and must detect that it is not its own.
-    (The copy keeps the original's cell alive until it gets its own.)
+    It is stored with a reference to its owner: a copied instance carries this entry too and must detect that it is not
+    its own. (The copy keeps the original's cell alive until it gets its own.)
     """
 
-    __slots__ = ("_id", "_owner", "cell")
+    __slots__ = ("_owner", "cell")
 
-    def __init__(self, cell: Any, owner: object, identity: object) -> None:
+    def __init__(self, cell: Any, owner: object) -> None:
         self.cell = cell
-        self._id = id(identity)
-        # The `id` alone is not enough: when the owner is gone, a copy of a copy may have the same `id`.
         self._owner = reference_to(owner)
 
-    def belongs_to(self, identity: object) -> bool:
-        """Return whether this is the entry of the instance for which `identity_of` returned `identity`."""
-        return self._id == id(identity) and (self._owner is None or self._owner() is not None)
+    def belongs_to(self, owner: object, namespace: object) -> bool:
+        """Return whether this is the entry of `owner`, whose `__dict__` is `namespace`."""
+        return is_reference_to(self._owner, owner, namespace)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # In a deep copy or a pickle of the instance, the entry becomes None.
         return type(None), ()
 
 
-def reference_to(owner: object) -> Any:
-    """Return a weak reference to `owner`, or None if its class does not support weak references."""
-    try:
-        return ref(owner)
-    except TypeError:
-        return None
-
-
 def identity_of(owner: object, namespace: object) -> object:
-    """Return the object by whose `id` the place of an instance's cell is known.
+    """Return the object by whose `id` the place of an instance's cell is known while threads fill it.
 
     This is the `__dict__`, because two instances may share one, and so may a proxy and the object behind it. A
     `__dict__` that is not a dict may be a new mapping at every access. Then it is the instance.
@@ -259,27 +256,26 @@ class CellPerOwnerDefinition(Definition):
         Threads that make one at the same time elect a candidate, as in `class_values`.
         """
         namespace = self.namespace_of(instance)
-        identity = identity_of(instance, namespace)
-        key = id(identity)
         entry = namespace.get(self.cell_key)
-        if type(entry) is CellEntry and entry.belongs_to(identity):
+        if type(entry) is CellEntry and entry.belongs_to(instance, namespace):
             return entry.cell
-        candidate = instance, CellEntry(self.make(), instance, identity)
+        key = id(identity_of(instance, namespace))
+        candidate = instance, CellEntry(self.make(), instance)
         try:
             candidate = self.candidates.setdefault(key, candidate)
-            entry = self._store(namespace, identity, candidate)
+            entry = self._store(namespace, key, candidate)
         finally:
             # A second time, because Ctrl-C may have interrupted the first, and a candidate keeps the instance alive.
-            self._store(namespace, identity, candidate)
+            self._store(namespace, key, candidate)
         return entry.cell
 
-    def _store(self, namespace: Any, identity: object, candidate: tuple[object, CellEntry]) -> CellEntry:
+    def _store(self, namespace: Any, key: int, candidate: tuple[object, CellEntry]) -> CellEntry:
         """Store the elected candidate unless an entry is stored. Drop the candidate, and return the stored entry."""
         entry = namespace.get(self.cell_key)
-        if type(entry) is not CellEntry or not entry.belongs_to(identity):
+        if type(entry) is not CellEntry or not entry.belongs_to(candidate[0], namespace):
             entry = namespace[self.cell_key] = candidate[1]
-        if self.candidates.get(id(identity)) is candidate:
-            self.candidates.pop(id(identity), None)
+        if self.candidates.get(key) is candidate:
+            self.candidates.pop(key, None)
         return entry
 
 

@@ -39,7 +39,7 @@ from _weakref import _remove_dead_weakref, ref  # type: ignore[attr-defined]
 
 from .._cells.racing import EMPTY
 from .._native import replace_with_native
-from .bound import BoundCell, Definition, is_class
+from .bound import BoundCell, Definition, is_class, is_reference_to, reference_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -237,15 +237,14 @@ class KeyedDefinition(Definition):
         #: By the `id` of its `__dict__` or its own: an instance that has no table yet, and the candidate for its table.
         self.candidates: dict[int, tuple[object, Any]] = {}
 
-    def make_table(self, owner: object = None, namespace: object = None, items: Iterable[Any] = ()) -> Any:
+    def make_table(self, owner: object = None, items: Iterable[Any] = ()) -> Any:
         """Return a new table. It belongs to `owner`, unless that is None.
 
         Parameters:
             owner: an instance.
-            namespace: the `__dict__` of `owner`.
             items: pairs of a key and a value to begin with.
         """
-        return Table(self, KeyedCell, owner, namespace, items)
+        return Table(self, KeyedCell, owner, items)
 
     def table_of(self, owner: object) -> Any:
         """Return the table of `owner`, which is an instance or a class. Make it if there is none.
@@ -267,7 +266,7 @@ class KeyedDefinition(Definition):
         # In a copy of an instance, and in an instance that was pickled, this is a table or an object with its values.
         items = table.items() if self.carries and hasattr(type(table), "items") else ()
         place = id(namespace) if type(namespace) is dict else id(owner)
-        candidate = owner, self.make_table(owner, namespace, items)
+        candidate = owner, self.make_table(owner, items)
         try:
             candidate = self.candidates.setdefault(place, candidate)
             table = self._store(namespace, place, candidate)
@@ -290,31 +289,13 @@ def _is_table_of(table: Any, owner: object, namespace: object) -> bool:
     return hasattr(type(table), "is_of") and table.is_of(owner, namespace)
 
 
-class _StrongReference:
-    """A stand-in for a weak reference to an instance whose class does not support them. It forms a reference cycle."""
-
-    __slots__ = ("_owner",)
-
-    def __init__(self, owner: object) -> None:
-        self._owner = owner
-
-    def __call__(self) -> object:
-        return self._owner
-
-
 class OwnedTable:
     """A mixin for a table that knows its owner: the `__dict__` of a copied instance has the original's table."""
 
     __slots__ = ()
 
-    def _set_owner(self: Any, owner: object, namespace: object) -> None:
-        # The `id` of the `__dict__`, which several instances may share. It is not used again while the owner is alive.
-        self.place = id(namespace)
-        self.owner: Callable[[], object]
-        try:
-            self.owner = ref(owner)
-        except TypeError:
-            self.owner = _StrongReference(owner)
+    def _set_owner(self: Any, owner: object) -> None:
+        self.owner = reference_to(owner)
 
     def _begin_with(self: Any, items: Iterable[tuple[Any, Any]]) -> None:
         for key, value in items:
@@ -326,8 +307,7 @@ class OwnedTable:
 
     def is_of(self: Any, owner: object, namespace: object) -> bool:
         """Return whether this is the table of `owner`, whose `__dict__` is `namespace`."""
-        mine = self.owner()
-        return mine is owner or (mine is not None and type(namespace) is dict and self.place == id(namespace))
+        return is_reference_to(self.owner, owner, namespace)
 
     def __reduce__(self: Any) -> tuple[Any, ...]:
         return CarriedItems, (self.items(),)
@@ -356,18 +336,16 @@ class Table(OwnedTable):
         definition: the definition of the decorated function.
         cell_class: the class of the cells.
         owner: the instance that the table belongs to, or None.
-        namespace: the `__dict__` of `owner`.
         items: pairs of a key and a value to begin with.
     """
 
-    __slots__ = ("__weakref__", "cell_class", "definition", "front", "nodes", "owner", "pins", "place", "weakly")
+    __slots__ = ("__weakref__", "cell_class", "definition", "front", "nodes", "owner", "pins", "weakly")
 
     def __init__(
         self,
         definition: KeyedDefinition,
         cell_class: type,
         owner: object = None,
-        namespace: object = None,
         items: Iterable[tuple[Any, Any]] = (),
     ) -> None:
         self.definition = definition
@@ -378,7 +356,7 @@ class Table(OwnedTable):
         #: By plain key: the dict that holds the value of the key's node.
         self.front: dict[Any, dict[str, tuple[Any]]] = {}
         self.weakly = ref(self)
-        self._set_owner(owner, namespace)
+        self._set_owner(owner)
         self._begin_with(items)
 
     def cell_of(self, key: Hashable) -> Any:

@@ -50,6 +50,8 @@ class LockedDefinition(KeyedDefinition):
 
     __slots__ = ("timeout",)
 
+    races = False
+
     def __init__(self, function: object, timeout: float | None, advice: str) -> None:
         super().__init__(function, None, advice)
         self.timeout = timeout
@@ -57,8 +59,8 @@ class LockedDefinition(KeyedDefinition):
     def make_cell(self) -> OnceLock:
         return OnceLock(timeout=self.timeout)
 
-    def make_table(self, owner: object = None, namespace: object = None, items: Iterable[Any] = ()) -> Any:
-        return Table(self, KeyedLock, owner, namespace, items)
+    def make_table(self, owner: object = None, items: Iterable[Any] = ()) -> Any:
+        return Table(self, KeyedLock, owner, items)
 
 
 class KeyedLock(WaitingInit, KeyedCell):
@@ -91,12 +93,14 @@ class CellPerKeyDefinition(KeyedDefinition):
     #: False, because a value may be for one thread or one process only.
     carries = False
 
+    races = False
+
     def __init__(self, function: object, make: Callable[[], Any], advice: str) -> None:
         super().__init__(function, None, advice)
         self.make = make
 
-    def make_table(self, owner: object = None, namespace: object = None, _: Iterable[Any] = ()) -> Any:
-        return CellPerKeyTable(self, owner, namespace)
+    def make_table(self, owner: object = None, _: Iterable[Any] = ()) -> Any:
+        return CellPerKeyTable(self, owner)
 
 
 class CellPerKeyTable(OwnedTable):
@@ -105,14 +109,14 @@ class CellPerKeyTable(OwnedTable):
     It is built like `keyed.Table`, but is not in C in either implementation.
     """
 
-    __slots__ = ("__weakref__", "definition", "nodes", "owner", "pins", "place", "weakly")
+    __slots__ = ("__weakref__", "definition", "nodes", "owner", "pins", "weakly")
 
-    def __init__(self, definition: CellPerKeyDefinition, owner: object, namespace: object) -> None:
+    def __init__(self, definition: CellPerKeyDefinition, owner: object) -> None:
         self.definition = definition
         self.nodes = Nodes()
         self.pins: dict[int, ForwardingNode] = {}
         self.weakly = ref(self)
-        self._set_owner(owner, namespace)
+        self._set_owner(owner)
 
     def cell_of(self, key: Hashable) -> ForwardingNode:
         """Return the one node of `key`."""

@@ -256,7 +256,7 @@ class OncePerArgs:
             binding.positional,
             binding.positional_only,
             binding.is_plain and not typed and key is None,
-            cell is not None,
+            not self._definition.races,
         )
 
     def _finish(self, *_: object) -> None:

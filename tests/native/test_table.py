@@ -61,7 +61,7 @@ def test_a_key_needs_little_more_memory_than_in_a_dict(native: ModuleType, kind:
 
 
 def hash_with(high: int, low: int) -> int:
-    """Return the hash that `shorten` in `keyed.c` multiplies to a number with these 32 bits each."""
+    """Return the hash that `shorten` in `table.h` multiplies to a number with these 32 bits each."""
     product = (high << 32) | low
     bits = product * pow(0x9E3779B97F4A7C15, -1, 2**64) % 2**64
     bits ^= bits >> 32

@@ -91,7 +91,7 @@ MISTAKES = {
         "#    define STORE_NUMBER(address, new) (*(address) = (new))",
     ),
     "a reference is counted like any other number": (
-        "_native/base.h",
+        "_native/field.h",
         "_Py_atomic_add_ssize(&value->ob_ref_shared, 1 << _Py_REF_SHARED_SHIFT)",
         "value->ob_ref_shared += 1 << _Py_REF_SHARED_SHIFT",
     ),

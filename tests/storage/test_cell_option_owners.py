@@ -17,6 +17,7 @@ from unittest import mock
 import pytest
 from support import WATCHDOG, race, run_threads
 from support.cells import CELLS, Make
+from support.keys import move_dict
 
 
 class Pickled:
@@ -76,6 +77,31 @@ def test_a_copys_copy_does_not_take_over_the_cell_of_one_that_is_gone(gilonce: M
         again = copy.copy(copied)
         again.name = "copy"
         assert again.method() == "of the copy"
+
+
+@pytest.mark.parametrize("slots", [("__dict__", "__weakref__"), ("__dict__",)])
+@pytest.mark.parametrize("kind", ["ThreadOnceCell", "ProcessOnceCell"])
+def test_whose_a_cell_is_does_not_depend_on_the_id_of_a_dict(
+    gilonce: ModuleType, kind: str, slots: tuple[str, ...]
+) -> None:
+    """The program may replace a `__dict__`, and that of a copy may then be where the first one was."""
+
+    class Owner:
+        __slots__ = slots
+
+        @gilonce.once(cell=CELLS[kind](gilonce))
+        def method(self) -> object:
+            return object()
+
+    for _ in range(20):
+        owner = Owner()
+        owner.__dict__ = {}
+        cell, value = owner.method.cell, owner.method()
+        copied = copy.copy(owner)
+        move_dict(owner, copied)
+        assert owner.method.cell is cell
+        assert owner.method() is value
+        assert copied.method() is not value
 
 
 @pytest.mark.parametrize("kind", [*CELLS])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
+import weakref
 from types import ModuleType
 
 import pytest
@@ -191,6 +192,80 @@ def test_a_key_whose_hash_changes_is_another_key(gilonce: ModuleType) -> None:
     argument.name = 2
     assert get(argument) is not value
     assert len(get.take_all()) == 2
+
+
+#: Hashes among which some lie beside each other in a table in C, wherever it puts the first one.
+HASHES = range(1, 32)
+
+
+@pytest.mark.parametrize("hashed", HASHES)
+def test_a_key_has_a_cell_for_each_of_its_hashes(gilonce: ModuleType, hashed: int) -> None:
+    """Calls use the cell of the hash that the key has now."""
+    get = gilonce.once_per_args(lambda key: object())
+    argument = Key(hashed)
+    first = get.cell(argument)
+    cells = {hashed: first}
+    for argument.name in HASHES:
+        cell = cells.setdefault(argument.name, get.cell(argument))
+        with cell.override("fake"):
+            assert get(argument) == "fake"
+        value = get(argument)
+        assert value is cell.get()
+        assert value is get(argument)
+    assert len({id(cell) for cell in cells.values()}) == len(HASHES)
+    assert len({id(cell.get()) for cell in cells.values()}) == len(HASHES)
+    for argument.name in HASHES:
+        assert get.cell(argument) is cells[argument.name]
+        assert get(argument) is cells[argument.name].get()
+
+
+def test_a_key_whose_hash_changes_is_freed(gilonce: ModuleType) -> None:
+    """Each of its entries counts its own users."""
+    freed: list[object] = []
+    arguments: list[weakref.ref[Key]] = []
+    for hashed in HASHES:
+        for later in HASHES:
+            get = gilonce.once_per_args(lambda key: object())
+            argument = Key(hashed)
+            arguments.append(weakref.ref(argument, freed.append))
+            get(argument)
+            argument.name = later
+            get.cell(argument).get_or_init(object)
+            assert len(get.take_all()) == (1 if later == hashed else 2)
+            argument.name = hashed
+            get.cell(argument)
+            assert get.take_all() == []
+            del argument
+    settle()
+    assert len(freed) == len(arguments)
+
+
+def test_a_key_whose_hash_changes_has_one_value_if_its_table_grows(gilonce: ModuleType) -> None:
+    """The initializer adds keys, so its own entry is somewhere else when it returns."""
+    to_add: list[object] = []
+    freed: list[object] = []
+    arguments: list[weakref.ref[Key]] = []
+
+    def initialize(key: object) -> object:
+        while to_add:
+            get(to_add.pop())
+        return object()
+
+    for hashed in HASHES:
+        for later in HASHES:
+            get = gilonce.once_per_args(initialize)
+            argument = Key(hashed)
+            arguments.append(weakref.ref(argument, freed.append))
+            first = get(argument)
+            argument.name = later
+            to_add[:] = [(hashed, number) for number in range(6)]
+            value = get(argument)
+            assert (value is first) == (later == hashed)
+            assert get(argument) is value
+            assert len(get.take_all()) == (1 if later == hashed else 8)
+            del argument
+    settle()
+    assert len(freed) == len(arguments)
 
 
 def test_an_error_of_comparing_what_key_made_arrives_unchanged(gilonce: ModuleType) -> None:

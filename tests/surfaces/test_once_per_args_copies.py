@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from support import drive
-from support.keys import settle
+from support.keys import move_dict, settle
 from support.surfaces import Key
 
 COPYING: dict[str, Callable[[Any], Any]] = {
@@ -79,8 +79,27 @@ def test_whose_a_table_is_does_not_depend_on_an_id(gilonce: ModuleType) -> None:
         assert len(set(map(id, values))) == len(copies)
 
 
+def test_a_copy_whose_dict_is_where_the_originals_was_has_its_own_table(gilonce: ModuleType) -> None:
+    """The original is alive, and has a new `__dict__`. It keeps its table."""
+
+    class Owner:
+        @gilonce.once_per_args
+        def method(self, x: Any) -> Any:
+            return [x]
+
+    for _ in range(20):
+        one = Owner()
+        one.__dict__ = {}
+        cell = one.method.cell(1)
+        copied = copy.copy(one)
+        move_dict(one, copied)
+        assert one.method.cell(1) is cell
+        assert copied.method(1) is not one.method(1)
+        assert cell.get() is one.method(1)
+
+
 def test_a_table_whose_owner_is_gone_is_nobodys(gilonce: ModuleType) -> None:
-    """Even if what has it now happens to have the same `id`."""
+    """A copy that has it then makes a table of its own."""
 
     class Owner:
         @gilonce.once_per_args
@@ -91,7 +110,6 @@ def test_a_table_whose_owner_is_gone_is_nobodys(gilonce: ModuleType) -> None:
     value = one.method(1)
     copied = copy.copy(one)
     ((name, table),) = vars(copied).items()
-    table.place = id(vars(copied))
     del one
     settle()
     assert copied.method(1) is value

@@ -330,6 +330,39 @@ def test_an_instance_that_takes_no_weak_reference_has_values_too(gilonce: Module
     assert made() is None
 
 
+def test_a_method_has_values_in_an_instance_whose_dict_is_not_a_dict(gilonce: ModuleType) -> None:
+    """It may be a new mapping at every access, so it does not tell whose a table is."""
+
+    class Namespace(dict[str, Any]):
+        pass
+
+    class Owner:
+        __slots__ = ("__weakref__", "namespace")
+
+        def __init__(self) -> None:
+            self.namespace = Namespace()
+
+        @property
+        def __dict__(self) -> Any:
+            return self.namespace
+
+        @gilonce.once_per_args
+        def method(self, x: Any) -> Any:
+            return [x]
+
+        @gilonce.once(cell=gilonce.ThreadOnceCell)
+        def without_arguments(self) -> Any:
+            return [self]
+
+    one, other = Owner(), Owner()
+    cell, value = one.method.cell(1), one.without_arguments()
+    other.namespace = one.namespace.copy()
+    assert other.method(1) is not one.method(1)
+    assert other.without_arguments() is not value
+    assert one.method.cell(1) is cell
+    assert one.without_arguments() is value
+
+
 def test_instances_that_share_their_dict_share_the_values(gilonce: ModuleType) -> None:
     """What is one place is one table."""
 

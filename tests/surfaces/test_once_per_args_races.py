@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import random
 import sys
 import threading
@@ -189,13 +190,18 @@ def test_racing_threads_agree_on_the_table_of_an_instance(gilonce: ModuleType) -
 
 
 @pytest.mark.skipif(not GIL, reason="law 5 needs a GIL")
-@pytest.mark.parametrize("options", [{}, {"key": lambda key: key}])
-def test_a_function_in_c_runs_once_for_each_key(gilonce: ModuleType, options: Any) -> None:
+@pytest.mark.parametrize("options", ["", "key", "cell", "partial"])
+def test_a_function_in_c_runs_once_for_each_key(gilonce: ModuleType, options: str) -> None:
     """Law 5 per key: with the native core, and a function that keeps the GIL."""
     if gilonce.__implementation__ != "native":
         pytest.skip("law 5 needs the native core")
+    chosen: dict[str, Any] = {
+        "key": {"key": lambda key: key},
+        "cell": {"cell": gilonce.GILOnceCell},
+        "partial": {"cell": functools.partial(gilonce.GILOnceCell, discard=list)},
+    }
     for _ in range(100):
         runs: list[Any] = []
-        get = gilonce.once_per_args(runs.append, **options)
+        get = gilonce.once_per_args(runs.append, **chosen.get(options, {}))
         race(lambda get=get: [get(key) for key in (1, "x", (1, 2), Argument)], 4)  # type: ignore[misc]
         assert len(runs) == 4

@@ -51,7 +51,7 @@ FIELDS = [
     ),
     Mutant(
         "without a GIL, a reader takes its reference in a second step",
-        "_native/base.h",
+        "_native/field.h",
         "PyObject *value = PyMember_GetOne((char *)self, &member);",
         "PyObject *value = LOAD(field_at(self, offset));\n"
         "    for (volatile int i = 0; i < 1000; i++) {\n    }\n"
@@ -61,7 +61,7 @@ FIELDS = [
     ),
     Mutant(
         "the array of a call with anything unusual is never freed",
-        "_native/base.h",
+        "_native/base.c",
         "    PyMem_Free(all);\n",
         "",
         ("native/test_memory.py::test_a_call_with_anything_unusual_leaves_no_memory_behind",),
@@ -71,7 +71,7 @@ FIELDS = [
 ASSUMPTIONS = [
     Mutant(
         "types are remembered by version tags that do not hold",
-        "_native/attribute.c",
+        "_native/attribute.h",
         "    if (!version_tags_hold) {\n        return;\n    }\n",
         "",
         (ASSUMED + "without_version_tags_the_place_of_a_slot_is_looked_up_at_every_read",),
@@ -92,7 +92,7 @@ ASSUMPTIONS = [
     ),
     Mutant(
         "references are counted as shared where that does not work",
-        "_native/base.h",
+        "_native/field.h",
         "    if (!shared_counts_hold) {",
         "    if (0) {",
         (ASSUMED + "without_shared_counts_a_reference_is_counted_as_usual",),

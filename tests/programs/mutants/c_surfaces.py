@@ -250,7 +250,7 @@ ONCE = [
 ATTRIBUTES = [
     Mutant(
         "what is known of one type is taken for a fact about another",
-        "_native/attribute.c",
+        "_native/attribute.h",
         "    if (tag == 0 || (uint32_t)(word >> 32) != tag) {\n",
         "    if (word == 0) {\n",
         tuple(AGREE.format(how) for how in ("another class", "a __getattribute__ of its own")),
@@ -531,7 +531,7 @@ GLOBAL = [
     ),
     Mutant(
         "a tuple is not owned while its items are hashed",
-        "_native/proxy.c",
+        "_native/proxy.h",
         "return is_number(object) || is_text(object);",
         "return is_number(object) || is_text(object) || PyTuple_CheckExact(object);",
         ("surfaces/test_proxy_operands.py::test_an_operation_owns_the_object_while_user_code_runs[{}-tuple-hash]",),

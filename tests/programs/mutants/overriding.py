@@ -207,6 +207,13 @@ PYTHON = [
         (BESIDE.format("property_of_class"), BESIDE.format("once_above_classmethod")),
     ),
     Mutant(
+        "the value of a class keeps the number of an earlier one with the same id",
+        "_storage/bound.py",
+        "        elif key not in self and self.made[key][1]:\n",
+        "        elif False:\n",
+        (TESTING + "a_value_of_a_class_that_is_where_an_earlier_one_was_is_a_later_one[{}]",),
+    ),
+    Mutant(
         "a lazy global registers after its value is published",
         "_surfaces/proxy.py",
         "        register_proxy(self)\n        value = ask(self)\n",
@@ -343,7 +350,7 @@ C = [
     ),
     Mutant(
         "an override keeps for ever what it replaced",
-        "_native/base.h",
+        "_native/field.c",
         "    Py_XDECREF(is_there ? expected : value);\n    return is_there;",
         "    Py_XDECREF(is_there ? NULL : value);\n    return is_there;",
         (TESTING + "nothing_is_kept_alive[{}]",),

@@ -37,8 +37,8 @@ CHOICE = [
     Mutant(
         "the cell in an instance is not told by its owner",
         "_storage/cell_option.py",
-        "        if type(entry) is CellEntry and entry.belongs_to(identity):\n            return entry.cell\n",
-        "        if type(entry) is CellEntry:\n            return entry.cell\n",
+        "        if type(entry) is CellEntry and entry.belongs_to(instance, namespace):\n",
+        "        if type(entry) is CellEntry:\n",
         (COPIES % "ThreadOnceCell", COPIES % "one's own"),
     ),
     Mutant(
@@ -58,7 +58,7 @@ CHOICE = [
     Mutant(
         "the candidate for the cell of an instance is never dropped",
         "_storage/cell_option.py",
-        "            self.candidates.pop(id(identity), None)\n",
+        "            self.candidates.pop(key, None)\n",
         "            pass\n",
         (CELL_OPTION + "_owners.py::test_neither_instance_nor_class_is_kept_alive[{}-ThreadOnceCell]",),
     ),
@@ -71,10 +71,10 @@ CHOICE = [
         hangs=True,
     ),
     Mutant(
-        "the owner of a cell in an instance is known only by an id, which is reused",
-        "_storage/cell_option.py",
-        "self._id == id(identity) and (self._owner is None or self._owner() is not None)",
-        "self._id == id(identity)",
+        "a copy takes over the cell of an instance that is gone",
+        "_storage/bound.py",
+        "    return original is owner or (",
+        "    return original is owner or original is None or (",
         (
             CELL_OPTION
             + "_owners.py::test_a_copys_copy_does_not_take_over_the_cell_of_one_that_is_gone[{}-ThreadOnceCell]",
@@ -93,7 +93,7 @@ CHOICE = [
     Mutant(
         "Ctrl-C while a cell is stored in an instance leaves the candidate",
         "_storage/cell_option.py",
-        "            self._store(namespace, identity, candidate)\n        return entry.cell\n",
+        "            self._store(namespace, key, candidate)\n        return entry.cell\n",
         "            pass\n        return entry.cell\n",
         (CELL_OPTION + "_owners.py::test_an_interrupt_while_a_cell_is_stored_in_an_instance_leaves_no_candidate[{}]",),
     ),
