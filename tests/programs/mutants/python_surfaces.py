@@ -10,6 +10,7 @@ LAZY_NOT_AT_MODULE_LEVEL = STAYS + "[{}-X = (lambda: lazy_global(lambda: [1]))()
 LEADS_TO_ITSELF = "surfaces/test_lazy_global.py::test_"
 RACES = "surfaces/test_lazy_global_races.py::test_"
 ATTRIBUTES = "surfaces/test_once_looks.py::test_the_functions_own_attributes_reach_a_decorator_above[{{}}-{}]"
+WHOLE_MODULES = "ecosystem/test_proxies.py::test_tools_that_look_at_whole_modules_touch_no_lazy_global[{{}}-{}]"
 OWNER = "surfaces/test_once_owner.py::test_"
 NOT_A_METHOD = OWNER + "an_argument_of_a_function_that_is_not_a_method_is_refused[{{}}-None-{}]"
 BOUND_CALL = OWNER + "a_bound_call_is_never_refused[{{}}-None-{}-{}]"
@@ -595,9 +596,44 @@ PROPERTY = [
     Mutant(
         "what reads every attribute of a class computes it",
         "_surfaces/recognised.py",
-        'return caller is not None and caller.f_globals.get("__name__") in _READ_ALL',
+        "return _is_tool(_module_of(sys._getframe(1).f_back), _READ_ALL)",
         "return False",
         ("ecosystem/test_loaders.py::test_no_class_is_computed_by_what_looks_at_it[{}]",),
+    ),
+    Mutant(
+        "a tool that is run as a program is not recognised",
+        "_surfaces/recognised.py",
+        'name = getattr(names.get("__spec__"), "name", None)',
+        "pass",
+        ("ecosystem/test_proxies.py::test_a_tool_that_is_run_as_a_program_computes_nothing[{}-pydoc]",),
+    ),
+    Mutant(
+        "a tool that looks at whole modules touches a lazy global",
+        "_surfaces/proxy.py",
+        "if not cell.is_set() and is_looked_at_by_tool():",
+        "if False:",
+        (WHOLE_MODULES.format("load-GILOnceCell-doctest"),),
+    ),
+    Mutant(
+        "a tool that looks at whole modules uses a lazy global by its interface",
+        "_surfaces/proxy_methods.py",
+        "if is_looked_at_by_tool():",
+        "if False:",
+        (WHOLE_MODULES.format("load, interface=type-GILOnceCell-unittest"),),
+    ),
+    Mutant(
+        "help() of a lazy global does not compute it",
+        "_surfaces/recognised.py",
+        'if module == "pydoc" and frame.f_code.co_name in _LOOK_AT_ALL_IN_PYDOC:',
+        'if module == "pydoc":',
+        ("ecosystem/test_proxies.py::test_what_a_tool_runs_touches[{}-GILOnceCell]",),
+    ),
+    Mutant(
+        "doctest does not see that a lazy global has a value",
+        "_surfaces/proxy.py",
+        "if not cell.is_set() and is_looked_at_by_tool():",
+        "if is_looked_at_by_tool():",
+        ("ecosystem/test_proxies.py::test_a_tool_sees_a_value_that_is_there[{}]",),
     ),
     Mutant(
         "a value is not shown to what reads every attribute",
