@@ -594,6 +594,27 @@ PROPERTY = [
         ("ecosystem/test_checkers.py::test_the_cell_stays_reachable[{}-functools.wraps]",),
     ),
     Mutant(
+        "a method that cloudpickle copies looks for a slot that is gone",
+        "_surfaces/once.py",
+        "arguments = decorated(self), *self._definition.options, slot_for_pickler(self._slot)",
+        "arguments = decorated(self), *self._definition.options, self._slot",
+        ("surfaces/test_pickling.py::test_cloudpickle_drops_the_slots_of_a_class[{}]",),
+    ),
+    Mutant(
+        "a property that cloudpickle copies looks for a slot that is gone",
+        "_surfaces/once_property.py",
+        "slot = slot_for_pickler(self._slot)",
+        "slot = self._slot",
+        ("surfaces/test_pickling.py::test_cloudpickle_drops_the_slots_of_a_class[{}]",),
+    ),
+    Mutant(
+        "dill loses the slot of a method",
+        "_surfaces/pickling.py",
+        'return None if "_should_pickle_by_reference" in names else slot',
+        "return None",
+        ("surfaces/test_pickling.py::test_what_is_in_a_slot_is_pickled_by_value[{}]",),
+    ),
+    Mutant(
         "what reads every attribute of a class computes it",
         "_surfaces/recognised.py",
         "return _is_tool(_module_of(sys._getframe(1).f_back), _READ_ALL)",
