@@ -36,7 +36,7 @@ def class_for_tools(prop: Any) -> type:
     cls = type(prop)
     if issubclass(cls, property):
         return cls  # it is known everywhere
-    if not is_like_cached_property(prop):
+    if not is_like_cached_property(prop) and not _is_unwrapped_by_pydantic():
         return AttributeOfFunctools
     functools = sys.modules.get("functools")
     found: Any = getattr(functools, "cached_property", None)
@@ -46,6 +46,14 @@ def class_for_tools(prop: Any) -> type:
     # `functools.cached_property`, say by `once_property`. Then isinstance() needs no answer from us, but pydantic still
     # wants a class of functools.
     return cls if functools is None else AttributeOfFunctools
+
+
+def _is_unwrapped_by_pydantic() -> bool:
+    """Return whether the running `__class__` was asked for by the module in which pydantic looks for functions.
+
+    For `@computed_field` it wants the return type of the function, and takes the `.func` of a `cached_property`.
+    """
+    return _module_of(sys._getframe(2).f_back) == "pydantic._internal._decorators"
 
 
 #: The modules that read every attribute of a class, to find out what there is. pytest does so in `_pytest.compat`.

@@ -101,6 +101,59 @@ def computed_field(given: Given) -> None:
     assert (schema["type"], schema["items"], schema["description"]) == ("array", {"type": "integer"}, "The docstring.")
 
 
+@PYDANTIC.case(functools="there is no such form")
+def computed_field_of_class(given: Given) -> None:
+    """`@computed_field` above an attribute with one value per class, for all, or per thread."""
+    from pydantic import BaseModel, computed_field
+
+    import gilonce
+
+    class Model(BaseModel):
+        @computed_field  # type: ignore[prop-decorator]
+        @given.once_property
+        @classmethod
+        def of_class(cls) -> list[int]:
+            """The docstring."""
+            return [3]
+
+        @computed_field  # type: ignore[prop-decorator]
+        @given.once_property
+        @staticmethod
+        def of_all() -> int:
+            return 4
+
+        @computed_field  # type: ignore[prop-decorator]
+        @given.once_property(cell=gilonce.ThreadOnceCell)
+        def of_thread(self) -> str:
+            return "5"
+
+    assert Model().model_dump() == {"of_class": [3], "of_all": 4, "of_thread": "5"}
+    schema = Model.model_json_schema(mode="serialization")["properties"]
+    assert [schema[name]["type"] for name in ("of_class", "of_all", "of_thread")] == ["array", "integer", "string"]
+    assert schema["of_class"]["description"] == "The docstring."
+
+
+@PYDANTIC.case(
+    functools="there is no such option",
+    gilonce="pydantic asks no data descriptor but `property` to assign or delete; "
+    "use `take()` and `set(v)` of `cell_of(obj, 'x')`",
+)
+def assignment_per_thread(given: Given) -> None:
+    """Assignment to an attribute with `cell=ThreadOnceCell` of a model."""
+    from pydantic import BaseModel
+
+    import gilonce
+
+    class Model(BaseModel):
+        @given.once_property(cell=gilonce.ThreadOnceCell)
+        def value(self) -> int:
+            return 1
+
+    model = Model()
+    model.value = 2  # type: ignore[method-assign, assignment]
+    assert model.value == 2
+
+
 @PYDANTIC.case()
 def copies(given: Given) -> None:
     """Copies, deep copies and pickles carry the value and the fields."""

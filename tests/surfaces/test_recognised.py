@@ -8,6 +8,7 @@ import inspect
 import subprocess
 import sys
 from types import ModuleType
+from typing import Any
 
 import pytest
 from support import environment
@@ -46,6 +47,25 @@ def test_the_func_of_a_property_looks_like_the_function(gilonce: ModuleType) -> 
     Plain.attribute.func = len
     assert Plain.attribute.func.__wrapped__ is len
     assert not inspect.isfunction(Plain.attribute.func)
+
+
+def test_pydantic_finds_the_function(gilonce: ModuleType) -> None:
+    """It unwraps a `cached_property` only, and looks for the return type, whatever the property stores where."""
+    names: dict[str, Any] = {"__name__": "pydantic._internal._decorators"}
+    exec("def is_unwrapped(it, cls): return isinstance(it, cls)", names)
+
+    def function(it: object) -> int:
+        return 1
+
+    for prop in (
+        gilonce.once_property(function),
+        gilonce.once_property(classmethod(function)),
+        gilonce.once_property(staticmethod(lambda: 1)),
+        gilonce.once_property(function, cell=gilonce.ThreadOnceCell),
+    ):
+        assert names["is_unwrapped"](prop, functools.cached_property)
+        assert inspect.unwrap(prop.func) is prop._function
+    assert not isinstance(gilonce.once_property(classmethod(function)), functools.cached_property)
 
 
 def test_a_property_says_what_it_is_like(gilonce: ModuleType) -> None:

@@ -615,6 +615,13 @@ PROPERTY = [
         ("surfaces/test_pickling.py::test_what_is_in_a_slot_is_pickled_by_value[{}]",),
     ),
     Mutant(
+        "pydantic does not find the function of a property of a class",
+        "_surfaces/recognised.py",
+        "if not is_like_cached_property(prop) and not _is_unwrapped_by_pydantic():",
+        "if not is_like_cached_property(prop):",
+        ("surfaces/test_recognised.py::test_pydantic_finds_the_function[{}]",),
+    ),
+    Mutant(
         "what reads every attribute of a class computes it",
         "_surfaces/recognised.py",
         "return _is_tool(_module_of(sys._getframe(1).f_back), _READ_ALL)",
