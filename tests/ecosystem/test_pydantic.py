@@ -349,6 +349,27 @@ def extra_fields(given: Given) -> None:
     assert outer(inner=model).model_dump() == {"inner": {"size": 1}}
 
 
+@PYDANTIC.case(
+    functools="a model that can be changed cannot be hashed",
+    gilonce="the values are in a table in the instance's `__dict__`, which pydantic takes for an extra field",
+)
+def revalidation_allows_values(given: Given) -> None:
+    """A model whose `@once_per_args` method was called is a field of another, with `extra="allow"` and revalidation."""
+    from pydantic import BaseModel, ConfigDict, create_model
+
+    class Model(BaseModel):
+        model_config = ConfigDict(extra="allow", revalidate_instances="always")
+
+        @given.once_per_args
+        def per_args(self, one: int) -> list[int]:
+            return [one]
+
+    model = Model()
+    assert model.per_args(1) == [1]
+    outer: Any = create_model("Outer", inner=(Model, ...))
+    assert outer(inner=model).model_dump_json() == '{"inner":{}}'
+
+
 @pytest.mark.parametrize("case", PYDANTIC.cases, ids=str)
 def test_a_model_does_what_it_does_with_functools(gilonce: ModuleType, case: Case) -> None:
     case.check(gilonce)

@@ -44,9 +44,11 @@ class Given:
     once: Any
     #: A value that is computed once per instance, as an attribute.
     once_property: Any
+    #: A value per arguments.
+    once_per_args: Any = None
 
 
-FUNCTOOLS = Given("functools", functools.cache, functools.cached_property)
+FUNCTOOLS = Given("functools", functools.cache, functools.cached_property, functools.cache)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Case:
     def check(self, gilonce: ModuleType) -> None:
         """Run the case with functools and with gilonce. Raise AssertionError unless both do what is declared."""
         self.tool.require()
-        ours = Given("gilonce", gilonce.once, gilonce.once_property)
+        ours = Given("gilonce", gilonce.once, gilonce.once_property, gilonce.once_per_args)
         checks = [(FUNCTOOLS, self.functools), (ours, self.gilonce)]
         # PyPy's functools is in Python, and tools treat it differently.
         for given, reason in checks[1:] if sys.implementation.name == "pypy" else checks:
