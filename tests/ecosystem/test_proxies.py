@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from support import WATCHDOG, environment, has_proxies_in_python, plugin, proxy_table
-from support.comparison import where_gilonce_is
+from support.comparison import Tool, where_gilonce_is
 
 
 class Case(NamedTuple):
@@ -471,6 +471,27 @@ def respond(text: Any) -> Any:
 
 # The tests
 
+NO_LAZY_GLOBAL = "it has no lazy globals"
+FASTAPI = Tool("fastapi")
+
+#: One row of the table for each package that is not Python's own.
+TOOLS = [
+    Tool(name, {"psycopg2": "psycopg2-binary"}.get(name, ""))
+    for name in {case.package: None for case in CASES}
+    if name not in sys.stdlib_module_names
+]
+for _tool in TOOLS:
+    _uses = [one for one in CASES if one.package == _tool.package]
+    _tried, _refused = (
+        ", ".join(one.use.__name__.removeprefix(f"{one.package}_").replace("_", " ") for one in found)
+        for found in (_uses, [one for one in _uses if one.limit])
+    )
+    _tool.row(
+        f"A `lazy_global` as the object: {_tried}",
+        NO_LAZY_GLOBAL,
+        f"ok, but `P.__wrapped__` where it insists on the type itself: {_refused}" if _refused else "",
+    )
+
 
 def import_package(name: str) -> None:
     """Skip the test where a package is missing."""
@@ -684,6 +705,7 @@ def test_pytest_collects_a_module_with_a_lazy_global_and_does_not_touch_it(
         pytester.runpytest_inprocess(*options).assert_outcomes(passed=1)
 
 
+@FASTAPI.row("A `lazy_global` as the application is served", NO_LAZY_GLOBAL)
 def test_a_lazy_application_is_served_as_what_it_is(gilonce: ModuleType) -> None:
     """Starlette asks `app.__call__` which protocol it speaks."""
     for name in "starlette", "fastapi", "httpx":
