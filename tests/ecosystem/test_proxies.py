@@ -473,6 +473,7 @@ def respond(text: Any) -> Any:
 
 NO_LAZY_GLOBAL = "it has no lazy globals"
 FASTAPI = Tool("fastapi")
+PYDOC = Tool("pydoc")
 
 #: One row of the table for each package that is not Python's own.
 TOOLS = [
@@ -643,6 +644,18 @@ SHOWN = gilonce.lazy_global(lambda: Config(), cell=gilonce.{cell})
     assert "not yet called" not in repr(module.SHOWN)
     # With a value, it is that for a tool, too.
     assert "not yet called" not in pydoc.render_doc(module)
+
+
+@PYDOC.row(
+    "`help()` of a module with a `lazy_global` that is declared as a dict",
+    NO_LAZY_GLOBAL,
+    "pydoc computes it, to shorten what it takes for a long dict",
+)
+def test_pydoc_computes_what_is_declared_as_a_dict(gilonce: ModuleType) -> None:
+    """It goes by the name of the type."""
+    module = ModuleType("lazy_module")
+    vars(module)["P"] = gilonce.lazy_global(lambda: {"a key": 1}, interface=dict)
+    assert "{'a key': 1}" in pydoc.render_doc(module)
 
 
 def test_a_tool_sees_a_value_that_is_there(gilonce: ModuleType) -> None:
