@@ -134,7 +134,7 @@ def computed_field_of_class(given: Given) -> None:
 
 
 @PYDANTIC.case(
-    functools="there is no such option",
+    functools="it has no such option",
     gilonce="pydantic asks no data descriptor but `property` to assign or delete; "
     "use `take()` and `set(v)` of `cell_of(obj, 'x')`",
 )
