@@ -633,7 +633,14 @@ PROPERTY = [
         "_surfaces/recognised.py",
         'name = getattr(names.get("__spec__"), "name", None)',
         "pass",
-        ("ecosystem/test_proxies.py::test_a_tool_that_is_run_as_a_program_computes_nothing[{}-pydoc]",),
+        ("surfaces/test_recognised.py::test_a_tool_is_known_by_the_name_of_its_module[{}]",),
+    ),
+    Mutant(
+        "autosummary is not recognised",
+        "_surfaces/recognised.py",
+        'return module in tools or module.startswith("sphinx.ext.auto")',
+        "return module in tools",
+        ("surfaces/test_recognised.py::test_a_tool_is_known_by_the_name_of_its_module[{}]",),
     ),
     Mutant(
         "a tool that looks at whole modules touches a lazy global",
