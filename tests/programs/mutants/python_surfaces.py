@@ -383,9 +383,9 @@ ONCE = [
     Mutant(
         "a copy by value has no slot",
         "_surfaces/once.py",
-        "(decorated(self), *self._definition.options, self._slot)",
-        "(decorated(self), *self._definition.options)",
-        ("surfaces/test_pickling.py::test_a_method_in_a_slot_is_pickled_by_value[{}-dill]",),
+        "arguments = decorated(self), *self._definition.options, slot_for_pickler(self._slot)",
+        "arguments = decorated(self), *self._definition.options, None",
+        ("surfaces/test_pickling.py::test_what_is_in_a_slot_is_pickled_by_value[{}]",),
     ),
     Mutant(
         "who needs a cell in the __dict__ is advised a slot",
@@ -533,15 +533,15 @@ PROPERTY = [
     Mutant(
         "a copy of a property shares the definition",
         "_surfaces/once_property.py",
-        'remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type"}',
-        'remade = {"_cell", "_cell_factory", "_func", "_method_type"}',
+        'remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type", "_slot"}',
+        'remade = {"_cell", "_cell_factory", "_func", "_method_type", "_slot"}',
         ("surfaces/test_once_property.py::test_a_copy_of_the_descriptor_has_values_of_its_own[{}-plain-copy]",),
     ),
     Mutant(
         "a copy of a static property shares the cell",
         "_surfaces/once_property.py",
-        'remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type"}',
-        'remade = {"_cell_factory", "_definition", "_func", "_method_type"}',
+        'remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type", "_slot"}',
+        'remade = {"_cell_factory", "_definition", "_func", "_method_type", "_slot"}',
         ("surfaces/test_once_property.py::test_a_copy_of_the_descriptor_has_values_of_its_own[{}-static-copy]",),
     ),
     Mutant(
@@ -568,8 +568,8 @@ PROPERTY = [
     Mutant(
         "a copy by value has no options",
         "_surfaces/once.py",
-        "(decorated(self), *self._definition.options, self._slot)",
-        "(decorated(self), None, None, self._slot)",
+        "arguments = decorated(self), *self._definition.options, slot_for_pickler(self._slot)",
+        "arguments = decorated(self), None, None, slot_for_pickler(self._slot)",
         ("surfaces/test_pickling.py::test_a_copy_by_value_has_the_options[{}-dill]",),
     ),
     Mutant(
@@ -605,6 +605,13 @@ PROPERTY = [
         "_surfaces/once_property.py",
         "slot = slot_for_pickler(self._slot)",
         "slot = self._slot",
+        ("surfaces/test_pickling.py::test_cloudpickle_drops_the_slots_of_a_class[{}]",),
+    ),
+    Mutant(
+        "a copy of a property has the slot that it was told to leave out",
+        "_surfaces/once_property.py",
+        'remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type", "_slot"}',
+        'remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type"}',
         ("surfaces/test_pickling.py::test_cloudpickle_drops_the_slots_of_a_class[{}]",),
     ),
     Mutant(
