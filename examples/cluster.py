@@ -54,7 +54,7 @@ class ClusterCell:
     Parameters:
         database: a SQLite file, or the URL of a PostgreSQL database.
         key: the name of the value in the table.
-        discard: called with a value that lost to that of another process or thread.
+        discard: called with a value that lost to another one of another process or thread.
     """
 
     final = True
@@ -104,8 +104,21 @@ class ClusterCell:
         return rows[0][0] if rows else None
 
     def _publish(self, value: Any) -> None:
-        if not self._insert(value) and self._discard is not None:
-            self._discard(value)
+        if self._insert(value) or self._is_published(value):
+            return
+        # This cell is full when the value comes to it, so it discards it; an error goes to `sys.unraisablehook`.
+        full = GILOnceCell[Any](discard=self._discard)
+
+        def lose() -> Any:
+            full.set(None)
+            return value
+
+        full.get_or_init(lose)
+
+    def _is_published(self, value: Any) -> bool:
+        """Return whether the published value is equal to this one, which must not be discarded then."""
+        found = self._read()
+        return found is not None and json.loads(found) == json.loads(json.dumps(value))
 
     def _insert(self, value: Any) -> bool:
         """Publish a value, and return whether it is the first. This is one atomic step of the database."""

@@ -1,13 +1,16 @@
-"""The Sphinx extension, which keeps autodoc from computing what it documents.
+"""The Sphinx extension, which documents lazy values as what they are.
 
     extensions = ["sphinx.ext.autodoc", "gilonce.sphinx"]
 
-autodoc reads every attribute of the classes and modules that it documents. Reading a class-level `once_property`
-computes its value, and asking a `lazy_global` what it is may run its factory. With this extension
+Neither autodoc nor autosummary computes a class-level `once_property` or a `lazy_global`, with or without this
+extension. With it, autodoc documents
 
-* every `once_property` is documented as a property, with its type and docstring: also with `slot=`, on an `async def`,
-  and on a `classmethod` or `staticmethod`;
-* a `lazy_global` is documented as data, with the comment or docstring beside it in the source.
+* every `once_property` as a property, with its type and docstring: also with `slot=`, on an `async def`, and on a
+  `classmethod` or `staticmethod`;
+* every `lazy_global` as data, with the comment or docstring beside it in the source.
+
+autosummary takes a `lazy_global` of which nothing is known for a function. `interface=` or a return annotation of the
+factory prevents that.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ def setup(app: Any) -> dict[str, Any]:
 
 
 class _SafeGetattr:
-    """Reads attributes for autodoc, which computes nothing.
+    """Reads attributes for autodoc.
 
     Parameters:
         read: reads all other attributes, as `getattr` does.

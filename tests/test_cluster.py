@@ -85,6 +85,34 @@ def test_a_value_that_loses_is_discarded_and_the_published_one_is_read(make: Any
     assert discarded == ["mine"]
 
 
+def test_an_error_of_discard_does_not_reach_the_caller(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda report: reported.append(report.exc_value))
+
+    def discard(value: object) -> None:
+        raise ValueError(value)
+
+    def compute() -> str:
+        make().set("the other's")
+        return "mine"
+
+    assert make(discard=discard).get_or_init(compute) == "the other's"
+    assert [(type(error), *error.args) for error in reported] == [(ValueError, "mine")]
+
+
+@pytest.mark.parametrize("value", [["a token"], None])
+def test_a_value_that_is_equal_to_the_published_one_is_not_discarded(make: Any, value: object) -> None:
+    """Discarding it would, for example, revoke the token that all processes use."""
+    discarded: list[object] = []
+
+    def compute() -> object:
+        make().set(value)
+        return value
+
+    assert make(discard=discarded.append).get_or_init(compute) == value
+    assert discarded == []
+
+
 def test_a_value_that_is_taken_meanwhile_is_computed_again(cluster: Any, make: Any) -> None:
     """Another process takes it between the publication and the read."""
     cell = make()

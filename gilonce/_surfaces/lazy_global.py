@@ -53,8 +53,8 @@ def lazy_global(
     `P.__wrapped__` is the real object. Assigning another object to it has no effect: `cell_of(module, "P")` has
     `override`, `set` and `take`, which reach everyone.
 
-    `doctest` reads `__wrapped__` of everything in a module, and so uses its lazy globals. Under pytest, gilonce's
-    plugin prevents this for `--doctest-modules`.
+    Tools that look at everything in a module do not use its lazy globals: doctest, pydoc, unittest's loader, Sphinx's
+    autodoc, and pytest with gilonce's plugin.
 
     Parameters:
         factory: called without arguments on the first use.

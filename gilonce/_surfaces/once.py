@@ -45,7 +45,7 @@ from .disguise import (
     subclass_check,
     surface_dir,
 )
-from .pickling import class_for_callers, decorated, is_pickled_by_value, is_static_method
+from .pickling import class_for_callers, decorated, is_pickled_by_value, is_static_method, slot_for_pickler
 from .slots import add_users, check_options, member_for, prepare_class
 
 TYPE_CHECKING = False
@@ -298,7 +298,8 @@ class Once:
     def __reduce__(self) -> Any:
         # The process that reads the pickle has a value of its own.
         if is_pickled_by_value(self):
-            return once_with, (decorated(self), *self._definition.options, self._slot), self.__dict__ or None
+            arguments = decorated(self), *self._definition.options, slot_for_pickler(self._slot)
+            return once_with, arguments, self.__dict__ or None
         return self.__qualname__
 
 

@@ -46,6 +46,7 @@ from .._cells.racing import EMPTY, AlreadySetError, GILOnceCell, make_cell
 from .._cells.registry import register_later
 from .._native import replace_with_native
 from .._storage.bound import BoundCell, Definition, is_class, prepare
+from .pickling import slot_for_pickler
 from .recognised import PublishingFunction, class_for_tools, is_like_cached_property, is_read_by_tool
 from .slots import add_users, check_options, entry_of, member_for, prepare_class
 
@@ -151,11 +152,12 @@ class _DictProperty:
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Copy the property: the copy is another definition, with values of its own."""
         self._check_initialized()
-        remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type"}
+        remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type", "_slot"}
         attributes = {name: value for name, value in self.__dict__.items() if name not in remade}
         cls = type(self).__dict__.get("_derived_from", type(self))
         discard = None if self._cell_factory else self._definition.discard
-        arguments = cls, self._method_type, self._function, self._slot, discard, self._cell_factory
+        slot = slot_for_pickler(self._slot)
+        arguments = cls, self._method_type, self._function, slot, discard, self._cell_factory
         # The second dict is assigned, not put into the `__dict__`: in C, `attrname` is a field.
         return _remake, arguments, (attributes, {"attrname": self.attrname})
 

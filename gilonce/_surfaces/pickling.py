@@ -58,6 +58,16 @@ def is_pickled_by_value(once: Any) -> bool:
     return (by_reference is not None or names.get("__name__") == "dill._dill") and not _is_importable(once)
 
 
+def slot_for_pickler(slot: str | None) -> str | None:
+    """Return the option `slot` for what the running `__reduce__()` stores.
+
+    A class that cloudpickle stores by value has lost its slots, and its instances have a `__dict__`. So the copy of a
+    method or property keeps its values there.
+    """
+    names = _globals_of_pickler(sys._getframe(1).f_back)
+    return None if "_should_pickle_by_reference" in names else slot
+
+
 def _globals_of_pickler(caller: FrameType | None) -> dict[str, Any]:
     """Return the globals of the first caller outside the module `pickle`."""
     while caller is not None and caller.f_globals.get("__name__") == "pickle":

@@ -3,14 +3,10 @@
 The interpreter looks for special methods in the class of the proxy. So there is one class of proxies for every
 interface, and a proxy changes its class as more is known of the object:
 
->>> from gilonce import lazy_global
->>> ports = lazy_global(lambda: [80, 443], reify=False)
->>> type(ports).__name__, callable(ports)    # nothing is known, so it may be anything
-('LazyProxy', True)
->>> len(ports)                               # the first touch, which calls `stand_for`
-2
->>> type(ports).__name__, callable(ports)    # the class of proxies for lists
-('list', False)
+    ports = lazy_global(lambda: [80, 443], reify=False)
+    type(ports).__name__, callable(ports)    # ('LazyProxy', True): nothing is known, so it may be anything
+    len(ports)                               # 2: the first touch, which calls `stand_for`
+    type(ports).__name__, callable(ports)    # ('list', False): the class of proxies for lists
 
 Only this module, `proxy_methods` and `asking_proxy` import wrapt. The first `lazy_global()` call imports them.
 """
@@ -29,6 +25,7 @@ from .._native import replace_with_native
 from .global_cell import follow_if_changed, holds, note_names, register_proxy, replace_names
 from .interfaces import entries_in, flags_of, implied_interface, mro_of, name_of_class, says_something, special_names_of
 from .proxy_methods import ALWAYS, BINARY, FALLBACKS, LACKS_TRUNC, OPTIONAL, OfInterface, shared_methods
+from .recognised import is_looked_at_by_tool
 from .reification import find_names, references_to
 
 TYPE_CHECKING = False
@@ -40,6 +37,8 @@ if TYPE_CHECKING:
 def ask(proxy: Any) -> Any:
     """Return the value of the cell of `proxy`. If the cell is empty, the factory is run."""
     factory, cell = proxy._self_origin[:2]
+    if not cell.is_set() and is_looked_at_by_tool():
+        raise AttributeError(f"a tool that looks at whole modules does not run the factory {name_of(factory)}()")
     try:
         # The cell gets the factory itself, because no bytecode may run between the two (law 5).
         return cell.get_or_init(factory)

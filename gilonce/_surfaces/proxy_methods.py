@@ -15,6 +15,7 @@ from wrapt import BaseObjectProxy
 
 from .._cells.callables import name_of
 from .interfaces import entry_of, is_ordinary, name_of_class, required, special
+from .recognised import is_looked_at_by_tool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,12 +111,14 @@ class ProxyMethods:
         return getattr(self.__wrapped__, name) if answer is NotImplemented else answer
 
     def _self_answer(self, name: str) -> Any:
-        """Return what `interface=` says about a special name before the first touch, or NotImplemented.
-
-        Test loaders, pydoc and Sphinx look at everything in a module. With this, they do not run the factory.
-        """
+        """Return what `interface=` says about a special name before the first touch, or NotImplemented."""
         _, cell, _, interface = self._self_origin
-        if interface is None or self._self_is_made or cell.is_set():
+        if self._self_is_made or cell.is_set():
+            return NotImplemented
+        if is_looked_at_by_tool():
+            # Not the interface: Sphinx would sort what it takes for a dict, to show it.
+            return object if name == "__class__" else NotImplemented
+        if interface is None:
             return NotImplemented
         if name == "__class__":
             return interface

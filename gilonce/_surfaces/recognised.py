@@ -21,6 +21,7 @@ from .disguise import AttributeOfFunctools, Derived
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any
 
 
@@ -35,7 +36,7 @@ def class_for_tools(prop: Any) -> type:
     cls = type(prop)
     if issubclass(cls, property):
         return cls  # it is known everywhere
-    if not is_like_cached_property(prop):
+    if not is_like_cached_property(prop) and not _is_unwrapped_by_pydantic():
         return AttributeOfFunctools
     functools = sys.modules.get("functools")
     found: Any = getattr(functools, "cached_property", None)
@@ -47,8 +48,31 @@ def class_for_tools(prop: Any) -> type:
     return cls if functools is None else AttributeOfFunctools
 
 
+def _is_unwrapped_by_pydantic() -> bool:
+    """Return whether the running `__class__` was asked for by the module in which pydantic looks for functions.
+
+    For `@computed_field` it wants the return type of the function, and takes the `.func` of a `cached_property`.
+    """
+    return _module_of(sys._getframe(2).f_back) == "pydantic._internal._decorators"
+
+
 #: The modules that read every attribute of a class, to find out what there is. pytest does so in `_pytest.compat`.
-_READ_ALL = frozenset({"inspect", "pydoc", "unittest.loader", "unittest.mock", "_pytest.compat"})
+_READ_ALL = frozenset({"inspect", "pydoc", "unittest.loader", "unittest.mock", "_pytest.compat", "sphinx.util.inspect"})
+
+#: The modules that look at everything in a module. (autodoc and autosummary are packages, which `_is_tool` knows.)
+_LOOK_AT_ALL = frozenset({"doctest", "unittest.loader", "sphinx.util.inspect"})
+
+#: The functions of pydoc that do the same. Its others serve `help(P)`, which is about the object behind a proxy.
+_LOOK_AT_ALL_IN_PYDOC = frozenset({"docmodule", "docclass"})
+
+#: The modules that such a tool may call to look at an object, or to warn of it; and those of the proxies.
+_BETWEEN = frozenset(
+    {
+        *("abc", "functools", "inspect", "logging", "pydoc", "sphinx.util.logging", "typing"),
+        *("wrapt.proxies", "wrapt.wrappers"),
+        *(f"{__package__}.{name}" for name in ("proxy", "proxy_methods", "asking_proxy")),
+    }
+)
 
 
 def is_read_by_tool() -> bool:
@@ -56,8 +80,31 @@ def is_read_by_tool() -> bool:
 
     Such code gets the property of a class that has no value yet, as it gets a `functools.cached_property`.
     """
-    caller = sys._getframe(1).f_back
-    return caller is not None and caller.f_globals.get("__name__") in _READ_ALL
+    return _is_tool(_module_of(sys._getframe(1).f_back), _READ_ALL)
+
+
+def is_looked_at_by_tool() -> bool:
+    """Return whether an untouched lazy global was asked by code that looks at everything in a module."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and (module := _module_of(frame)) in _BETWEEN:
+        if module == "pydoc" and frame.f_code.co_name in _LOOK_AT_ALL_IN_PYDOC:
+            return True
+        frame = frame.f_back
+    return _is_tool(_module_of(frame), _LOOK_AT_ALL)
+
+
+def _is_tool(module: str, tools: frozenset[str]) -> bool:
+    return module in tools or module.startswith("sphinx.ext.auto")
+
+
+def _module_of(frame: FrameType | None) -> str:
+    """Return the name of the module whose code runs in `frame`, or ""."""
+    names = {} if frame is None else frame.f_globals
+    name = names.get("__name__")
+    if name == "__main__":
+        # `python -m pydoc` runs the module pydoc under this name.
+        name = getattr(names.get("__spec__"), "name", None)
+    return name if type(name) is str else ""
 
 
 class PublishingFunction:

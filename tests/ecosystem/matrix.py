@@ -38,16 +38,21 @@ def load(path: Path) -> Any:
 
 
 def tools() -> list[Tool]:
-    """Return the tools that the test modules in this folder have cases for, in the order of their names."""
-    entries = [entry for path in sorted(HERE.glob("test_*.py")) for entry in vars(load(path)).values()]
+    """Return the tools that the test modules in this folder try, in the order of their names."""
+    entries: list[Any] = []
+    for path in sorted(HERE.glob("test_*.py")):
+        for entry in vars(load(path)).values():
+            entries.extend(entry if type(entry) is list else [entry])
     # By identity, because a module may have several names for one tool.
-    found = {id(entry): entry for entry in entries if isinstance(entry, Tool) and entry.cases}
+    found = {id(entry): entry for entry in entries if isinstance(entry, Tool) and (entry.cases or entry.other_rows)}
     return sorted(found.values(), key=lambda tool: tool.package.lower())
 
 
 def rows() -> list[list[str]]:
     """Return the cells of the table, without the versions."""
-    return [[tool.package, *case.row()] for tool in tools() for case in tool.cases]
+    return [
+        [tool.package, *row] for tool in tools() for row in [*(case.row() for case in tool.cases), *tool.other_rows]
+    ]
 
 
 if __name__ == "__main__":

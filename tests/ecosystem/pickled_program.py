@@ -134,6 +134,17 @@ if decorators == "gilonce":
         def lazy(cls) -> object:
             return object()
 
+    class Slotted:
+        __slots__ = ("_attribute", "_method")
+
+        @options(slot="_method")
+        def method(self) -> object:
+            return object()
+
+        @gilonce.once_property(slot="_attribute")
+        def attribute(self) -> object:
+            return object()
+
 
 def make() -> Any:
     secret = ["in a closure"]
@@ -231,6 +242,13 @@ def check_inside(loaded: Any) -> None:
     assert loaded.below() is not type("Sub", (loaded,), {}).below()  # type: ignore[attr-defined]
 
 
+def check_slotted(loaded: Any) -> None:
+    first, second = loaded(), loaded()
+    same(first.method)
+    same(lambda: first.attribute)
+    assert first.method() is not second.method()
+
+
 def check_bound(loaded: Any) -> None:
     same(loaded)
     assert loaded() is loaded.__self__.method()
@@ -258,6 +276,7 @@ def objects() -> dict[str, Any]:
     made["local"] = make()
     made["builtin"] = once(dict)
     made["inside"] = globals().get("Inside")
+    made["slotted"] = globals().get("Slotted")
     return {name: value for name, value in made.items() if value is not None}
 
 
@@ -276,7 +295,7 @@ def load(path: Path) -> None:
     pickler = importlib.import_module(pickler_name)
     stored = json.loads(path.read_text(encoding="utf-8"))
     # In this process, nothing of `__main__` has the names of the other one.
-    for name in (*objects(), "Owner", "Inside"):
+    for name in (*objects(), "Owner", "Inside", "Slotted"):
         globals().pop(name, None)
     outcomes = {}
     for name, text in stored.items():

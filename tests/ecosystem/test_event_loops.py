@@ -19,6 +19,12 @@ from typing import Any
 
 import pytest
 from support import WATCHDOG, run_threads
+from support.comparison import Tool
+
+HTTPX = Tool("httpx")
+ANYIO = Tool("anyio")
+TRIO = Tool("trio")
+COROUTINE = "the one coroutine is kept, which can be awaited once"
 
 
 def needs(package: str) -> Any:
@@ -50,6 +56,10 @@ def url() -> Iterator[str]:
     thread.join()
 
 
+@HTTPX.row(
+    "A client with `cell=LoopOnceCell` works in every event loop",
+    "the client works in the first event loop only",
+)
 def test_a_client_of_httpx_works_in_every_event_loop(gilonce: ModuleType, url: str) -> None:
     """The one that `functools.cache` keeps works in the first alone."""
     httpx = needs("httpx")
@@ -92,6 +102,7 @@ def run_with(backend: str) -> Callable[[Any], Any]:
     return functools.partial(anyio.run, backend=backend)
 
 
+@ANYIO.row("With `cell=LoopOnceCell`, each run has a value that its tasks share", "all runs share a value")
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_each_run_of_anyio_has_a_value_of_its_own(gilonce: ModuleType, backend: str) -> None:
     """Its tasks share one. `functools.cache` hands the first to all runs."""
@@ -141,6 +152,7 @@ def test_runs_in_several_threads_share_nothing(gilonce: ModuleType, backend: str
     assert len(set(run_threads(*[lambda: run(main)] * 4))) == 4
 
 
+@TRIO.row("A value with `cell=LoopOnceCell` is freed at the end of a run", "the value lives as long as the function")
 def test_a_value_is_freed_at_the_end_of_a_run_of_trio(gilonce: ModuleType) -> None:
     """Also if it refers to the run, by a task and by the token; and the cell need not be used again."""
     trio = needs("trio")
@@ -165,6 +177,7 @@ def test_a_value_is_freed_at_the_end_of_a_run_of_trio(gilonce: ModuleType) -> No
         cell.get()
 
 
+@TRIO.row("As a guest of asyncio, trio has a value of its own", "both share a value")
 def test_trio_as_a_guest_of_asyncio_has_a_value_beside_that_of_asyncio(gilonce: ModuleType) -> None:
     """Both run in one thread. The running task decides."""
     trio = needs("trio")
@@ -204,6 +217,7 @@ def test_an_override_holds_in_asyncio_and_in_trio(gilonce: ModuleType) -> None:
 # Tasks that wait for an `OnceLock`.
 
 
+@ANYIO.row("With `cell=OnceLock`, one task initializes and the others wait, in asyncio and trio", COROUTINE)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_one_task_initializes_and_the_others_wait_without_blocking(gilonce: ModuleType, backend: str) -> None:
     """The initializer needs another task of the same event loop to go on. `functools.cache` keeps a coroutine."""
@@ -235,6 +249,7 @@ def test_one_task_initializes_and_the_others_wait_without_blocking(gilonce: Modu
     assert len(runs) == 1
 
 
+@ANYIO.row("With `cell=OnceLock`, a cancelled task passes the work on", COROUTINE)
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("is_leader", [False, True])
 def test_a_task_that_is_cancelled_passes_the_work_on(gilonce: ModuleType, backend: str, is_leader: bool) -> None:
@@ -273,6 +288,7 @@ def test_a_task_that_is_cancelled_passes_the_work_on(gilonce: ModuleType, backen
     assert got == [runs[-1]] * 2
 
 
+@ANYIO.row("With `cell=OnceLock`, two tasks that wait for each other get an error", COROUTINE)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_two_tasks_in_a_cycle_are_told(gilonce: ModuleType, backend: str) -> None:
     """One of them gets the error before it waits, and so the other gets its value."""

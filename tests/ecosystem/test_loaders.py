@@ -204,6 +204,7 @@ def test_what_has_a_value_shows_it(gilonce: ModuleType) -> None:
     assert dict(inspect.getmembers(fresh))["of_class"] == 3
 
 
+@PYTEST.row("The collection finds the tests and examples, and computes nothing")
 @pytest.mark.parametrize("options", [[], ["--doctest-modules"]])
 def test_pytest_collects_and_computes_nothing(
     gilonce: ModuleType, pytester: pytest.Pytester, options: list[str]

@@ -40,6 +40,7 @@ KINDS = {
     "per_args_later": ("an `async def` with arguments", BY_NAME, "two spellings of a call are two values"),
     "class": ("a class with methods and attributes", "it is stored by its name, which is not found", ""),
     "inside": ("a class with `@once` above `@classmethod`", "there is no such form", "there is no such form"),
+    "slotted": ("a class with `slot=`", "it has no such option", "it has no such option"),
     "bound": ("a bound method", "it is stored by its name, which is not found", ""),
     "local": ("a function that was made in a function", "it is stored by its name, which is not found", ""),
     "builtin": ("`once(dict)`", "it is stored by its name, which is not found", ""),

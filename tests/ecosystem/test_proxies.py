@@ -12,6 +12,7 @@ import copy
 import dataclasses
 import datetime
 import decimal
+import doctest
 import functools
 import importlib
 import inspect
@@ -21,6 +22,7 @@ import pydoc
 import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -32,7 +34,8 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
-from support import has_proxies_in_python, plugin, proxy_table
+from support import WATCHDOG, environment, has_proxies_in_python, plugin, proxy_table
+from support.comparison import Tool, where_gilonce_is
 
 
 class Case(NamedTuple):
@@ -468,6 +471,28 @@ def respond(text: Any) -> Any:
 
 # The tests
 
+NO_LAZY_GLOBAL = "it has no lazy globals"
+FASTAPI = Tool("fastapi")
+PYDOC = Tool("pydoc")
+
+#: One row of the table for each package that is not Python's own.
+TOOLS = [
+    Tool(name, {"psycopg2": "psycopg2-binary"}.get(name, ""))
+    for name in {case.package: None for case in CASES}
+    if name not in sys.stdlib_module_names
+]
+for _tool in TOOLS:
+    _uses = [one for one in CASES if one.package == _tool.package]
+    _tried, _refused = (
+        ", ".join(one.use.__name__.removeprefix(f"{one.package}_").replace("_", " ") for one in found)
+        for found in (_uses, [one for one in _uses if one.limit])
+    )
+    _tool.row(
+        f"A `lazy_global` as the object: {_tried}",
+        NO_LAZY_GLOBAL,
+        f"ok, but `P.__wrapped__` where it insists on the type itself: {_refused}" if _refused else "",
+    )
+
 
 def import_package(name: str) -> None:
     """Skip the test where a package is missing."""
@@ -554,14 +579,134 @@ CONFIG = lazy_global(load, interface=Config)
 def test_tools_that_look_at_a_module_touch_no_lazy_global_with_an_interface(
     gilonce: ModuleType, look: Callable[[ModuleType], Any], cell: str
 ) -> None:
-    """`isinstance(P, type)`, `P.__doc__` and `P.__module__` are answered from the interface.
-
-    doctest is not among the tools: it asks every value for its `__wrapped__`, and that is the object.
-    """
+    """`isinstance(P, type)`, `P.__doc__` and `P.__module__` are answered from the interface."""
     module = ModuleType("lazy_module")
     exec(LAZY_MODULE.replace("Config)", f"Config, cell=gilonce.{cell})"), vars(module))
     assert look(module) is not None
     assert "not yet called" in repr(module.CONFIG)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda module: unittest.TestLoader().loadTestsFromModule(module).countTestCases(),
+        lambda module: pydoc.render_doc(module),
+        lambda module: pydoc.HTMLDoc().document(module),
+        lambda module: doctest.DocTestFinder().find(module),
+    ],
+    ids=["unittest", "pydoc", "pydoc-html", "doctest"],
+)
+@pytest.mark.parametrize("cell", ["GILOnceCell", "ThreadOnceCell"])
+@pytest.mark.parametrize("made", ["load", "annotated", "load, interface=type", "load, interface=Config"])
+def test_tools_that_look_at_whole_modules_touch_no_lazy_global(
+    gilonce: ModuleType, look: Callable[[ModuleType], Any], cell: str, made: str
+) -> None:
+    """Whatever is known of the object, they take the proxy for a plain object. The program itself touches it."""
+    module = ModuleType("lazy_module")
+    source = f"""
+def annotated() -> Config:
+    load()
+
+P = lazy_global({made}, cell=gilonce.{cell})
+
+class Owner:
+    in_class = P
+"""
+    exec(LAZY_MODULE + source, vars(module))
+    assert look(module) is not None
+    for name in "CONFIG", "P":
+        proxy = vars(module)[name]
+        assert "not yet called" in repr(proxy)
+        with pytest.raises(AssertionError, match="a tool has touched"):
+            proxy.attribute
+
+
+@pytest.mark.parametrize("cell", ["GILOnceCell", "ThreadOnceCell"])
+def test_what_a_tool_runs_touches(gilonce: ModuleType, cell: str) -> None:
+    """An example in a docstring uses the object, and `help(P)` is about the object."""
+    module = ModuleType("lazy_module")
+    source = f"""
+class Config:
+    '''The configuration.
+
+    >>> isinstance(CONFIG, Config)
+    True
+    '''
+
+CONFIG = gilonce.lazy_global(lambda: Config(), cell=gilonce.{cell})
+SHOWN = gilonce.lazy_global(lambda: Config(), cell=gilonce.{cell})
+"""
+    vars(module)["gilonce"] = gilonce
+    exec(source, vars(module))
+    assert doctest.testmod(module) == (0, 1)
+    assert "not yet called" not in repr(module.CONFIG)
+    assert "Config" in pydoc.render_doc(module.SHOWN)
+    assert "not yet called" not in repr(module.SHOWN)
+    # With a value, it is that for a tool, too.
+    assert "not yet called" not in pydoc.render_doc(module)
+
+
+@PYDOC.row(
+    "`help()` of a module with a `lazy_global` that is declared as a dict",
+    NO_LAZY_GLOBAL,
+    "pydoc computes it, to shorten what it takes for a long dict",
+)
+def test_pydoc_computes_what_is_declared_as_a_dict(gilonce: ModuleType) -> None:
+    """It goes by the name of the type."""
+    module = ModuleType("lazy_module")
+    vars(module)["P"] = gilonce.lazy_global(lambda: {"a key": 1}, interface=dict)
+    assert "{'a key': 1}" in pydoc.render_doc(module)
+
+
+def test_a_tool_sees_a_value_that_is_there(gilonce: ModuleType) -> None:
+    """Also where the proxy has not been touched since its cell was set."""
+    module: Any = ModuleType("lazy_module")
+    module.gilonce = gilonce
+    exec("CONFIG = gilonce.lazy_global(dict)", vars(module))
+    gilonce.cell_of(module, "CONFIG").set(["the value"])
+    assert "the value" in pydoc.render_doc(module)
+    assert doctest.DocTestFinder().find(module) is not None
+
+
+@pytest.mark.parametrize("tool", ["doctest", "pydoc", "unittest"])
+def test_a_tool_that_is_run_as_a_program_computes_nothing(gilonce: ModuleType, tmp_path: Path, tool: str) -> None:
+    """`python -m doctest` runs the module doctest under the name `__main__`."""
+    source = f"""
+import gilonce
+assert gilonce.__implementation__ == {gilonce.__implementation__!r}
+
+def fail(*_):
+    raise AssertionError("computed")
+
+class Owner:
+    @gilonce.once_property
+    @classmethod
+    def of_class(cls):
+        '''The docstring.'''
+        fail()
+
+    @gilonce.once_property
+    @staticmethod
+    def of_all():
+        fail()
+
+ANYTHING = gilonce.lazy_global(fail)
+OWNER = gilonce.lazy_global(fail, interface=Owner)
+"""
+    (tmp_path / "looked_at.py").write_text(source, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", tool, "looked_at.py" if tool == "doctest" else "looked_at"],
+        cwd=tmp_path,
+        env={**environment(gilonce.__implementation__), "PYTHONPATH": where_gilonce_is()},
+        capture_output=True,
+        text=True,
+        timeout=2 * WATCHDOG,
+        check=False,
+    )
+    # From Python 3.12 on, unittest exits with 5 if there are no tests.
+    assert done.returncode in ((0, 5) if tool == "unittest" else (0,)), done.stderr
+    assert "computed" not in done.stderr
+    assert "The docstring." in done.stdout or tool != "pydoc"
 
 
 def test_pytest_collects_a_module_with_a_lazy_global_and_does_not_touch_it(
@@ -573,6 +718,7 @@ def test_pytest_collects_a_module_with_a_lazy_global_and_does_not_touch_it(
         pytester.runpytest_inprocess(*options).assert_outcomes(passed=1)
 
 
+@FASTAPI.row("A `lazy_global` as the application is served", NO_LAZY_GLOBAL)
 def test_a_lazy_application_is_served_as_what_it_is(gilonce: ModuleType) -> None:
     """Starlette asks `app.__call__` which protocol it speaks."""
     for name in "starlette", "fastapi", "httpx":

@@ -101,6 +101,59 @@ def computed_field(given: Given) -> None:
     assert (schema["type"], schema["items"], schema["description"]) == ("array", {"type": "integer"}, "The docstring.")
 
 
+@PYDANTIC.case(functools="there is no such form")
+def computed_field_of_class(given: Given) -> None:
+    """`@computed_field` above an attribute with one value per class, for all, or per thread."""
+    from pydantic import BaseModel, computed_field
+
+    import gilonce
+
+    class Model(BaseModel):
+        @computed_field  # type: ignore[prop-decorator]
+        @given.once_property
+        @classmethod
+        def of_class(cls) -> list[int]:
+            """The docstring."""
+            return [3]
+
+        @computed_field  # type: ignore[prop-decorator]
+        @given.once_property
+        @staticmethod
+        def of_all() -> int:
+            return 4
+
+        @computed_field  # type: ignore[prop-decorator]
+        @given.once_property(cell=gilonce.ThreadOnceCell)
+        def of_thread(self) -> str:
+            return "5"
+
+    assert Model().model_dump() == {"of_class": [3], "of_all": 4, "of_thread": "5"}
+    schema = Model.model_json_schema(mode="serialization")["properties"]
+    assert [schema[name]["type"] for name in ("of_class", "of_all", "of_thread")] == ["array", "integer", "string"]
+    assert schema["of_class"]["description"] == "The docstring."
+
+
+@PYDANTIC.case(
+    functools="it has no such option",
+    gilonce="pydantic asks no data descriptor but `property` to assign or delete; "
+    "use `take()` and `set(v)` of `cell_of(obj, 'x')`",
+)
+def assignment_per_thread(given: Given) -> None:
+    """Assignment to an attribute with `cell=ThreadOnceCell` of a model."""
+    from pydantic import BaseModel
+
+    import gilonce
+
+    class Model(BaseModel):
+        @given.once_property(cell=gilonce.ThreadOnceCell)
+        def value(self) -> int:
+            return 1
+
+    model = Model()
+    model.value = 2  # type: ignore[method-assign, assignment]
+    assert model.value == 2
+
+
 @PYDANTIC.case()
 def copies(given: Given) -> None:
     """Copies, deep copies and pickles carry the value and the fields."""
@@ -294,6 +347,27 @@ def extra_fields(given: Given) -> None:
     outer: Any = create_model("Outer", inner=(cls, ...))
     assert model.model_dump() == {"size": 1}
     assert outer(inner=model).model_dump() == {"inner": {"size": 1}}
+
+
+@PYDANTIC.case(
+    functools="a model that can be changed cannot be hashed",
+    gilonce="the values are in a table in the instance's `__dict__`, which pydantic takes for an extra field",
+)
+def revalidation_allows_values(given: Given) -> None:
+    """A model whose `@once_per_args` method was called is a field of another, with `extra="allow"` and revalidation."""
+    from pydantic import BaseModel, ConfigDict, create_model
+
+    class Model(BaseModel):
+        model_config = ConfigDict(extra="allow", revalidate_instances="always")
+
+        @given.once_per_args
+        def per_args(self, one: int) -> list[int]:
+            return [one]
+
+    model = Model()
+    assert model.per_args(1) == [1]
+    outer: Any = create_model("Outer", inner=(Model, ...))
+    assert outer(inner=model).model_dump_json() == '{"inner":{}}'
 
 
 @pytest.mark.parametrize("case", PYDANTIC.cases, ids=str)

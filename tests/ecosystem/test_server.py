@@ -25,12 +25,16 @@ from typing import Any
 
 import pytest
 from support import WATCHDOG, environment, run_python, run_threads
+from support.comparison import Tool
 
 HERE = Path(__file__).parent
 WORKERS = 3
 #: Whether this must run.
 INSISTS = os.environ.get("GILONCE_TEST_SERVER") == "1"
 CLIENTS = ("psycopg", "gunicorn")
+PSYCOPG = Tool("psycopg")
+GUNICORN = Tool("gunicorn")
+SHARED = "all processes share a connection, and mix up their answers"
 
 
 def do_without(reason: str) -> None:
@@ -205,6 +209,8 @@ def run(gilonce: ModuleType, cell: str, server: dict[str, str], way: str) -> tup
     return before["parent"], [seen["worker"] for seen in workers], after["parent"]
 
 
+@PSYCOPG.row("With `cell=ProcessOnceCell`, each forked process has a connection of its own to PostgreSQL", SHARED)
+@GUNICORN.row("With `cell=ProcessOnceCell`, each worker has a connection of its own to PostgreSQL", SHARED)
 @pytest.mark.parametrize("way", WAYS)
 def test_each_process_has_a_connection_of_its_own(gilonce: ModuleType, server: dict[str, str], way: str) -> None:
     """As many sessions as processes, each told what is its own; and the parent's outlives the children."""
@@ -235,6 +241,10 @@ def test_a_plain_cell_gives_the_child_the_parents_answer(gilonce: ModuleType, se
     assert run_program(gilonce, "GILOnceCell", server, "swap") == [{"child": "for the parent"}]
 
 
+@PSYCOPG.row(
+    "`examples/cluster.py`: processes that share a table in PostgreSQL have one value",
+    "each process has a value of its own",
+)
 def test_processes_that_share_a_table_share_a_value(gilonce: ModuleType, server: dict[str, str]) -> None:
     """`examples/cluster.py` with PostgreSQL in place of SQLite."""
     cluster = str(HERE.parent.parent / "examples" / "cluster.py")

@@ -76,10 +76,20 @@ class Later:
         fail()
 """
 
-#: What autodoc computes without the extension.
-COMPUTED = """
+#: What the extension documents better.
+LAZY = """
 #: Whatever it is.
 ANYTHING = lazy_global(fail)
+
+def make() -> Config:
+    '''Make the configuration.'''
+    fail()
+
+#: Annotated.
+ANNOTATED = lazy_global(make)
+
+#: A class.
+KIND = lazy_global(fail, interface=type)
 
 class Lazy:
     '''A lazy class.'''
@@ -95,6 +105,39 @@ class Lazy:
     def of_all() -> int:
         '''The one of all.'''
         fail()
+
+    @once_property
+    @classmethod
+    def bare(cls) -> int:
+        fail()
+
+class Lazier(Lazy):
+    '''A class that overrides.'''
+
+    @once_property
+    @classmethod
+    def of_class(cls) -> int:
+        fail()
+"""
+
+
+TABLE = """
+#: A table.
+TABLE = lazy_global(fail, interface=dict)
+"""
+
+SUMMARY = """
+X
+=
+
+.. autosummary::
+   :toctree: generated
+   :recursive:
+
+   documented
+   documented.ANYTHING
+   documented.TABLE
+   documented.Lazier
 """
 
 
@@ -108,15 +151,21 @@ def build(folder: Path, decorators: str, implementation: str, *extensions: str) 
         text = "from functools import cache as once, cached_property as once_property\n" + DOCUMENTED
     else:
         text = f"import gilonce\nassert gilonce.__implementation__ == {implementation!r}\n"
-        text += "from gilonce import once, once_property\n" + DOCUMENTED + OURS + (COMPUTED if extensions else "")
+        text += "from gilonce import once, once_property\n" + DOCUMENTED + OURS + LAZY
+        # A proxy in Python that stands for a dict is a Mapping. Sphinx logs it, and logging asks for its truth.
+        text += TABLE if implementation == "native" or extensions else ""
     (source / "documented.py").write_text(text, encoding="utf-8")
     (source / "conf.py").write_text(
-        f"import sys\nsys.path.insert(0, {str(source)!r})\nextensions = {['sphinx.ext.autodoc', *extensions]}\n",
+        f"import sys\nsys.path.insert(0, {str(source)!r})\nextensions = {['sphinx.ext.autodoc', *extensions]}\n"
+        "autosummary_generate = True\n",
         encoding="utf-8",
     )
-    (source / "index.rst").write_text("X\n=\n\n.. automodule:: documented\n   :members:\n", encoding="utf-8")
+    has_summary = "sphinx.ext.autosummary" in extensions
+    index = SUMMARY if has_summary else "X\n=\n\n.. automodule:: documented\n   :members:\n   :undoc-members:\n"
+    (source / "index.rst").write_text(index, encoding="utf-8")
+    strict = [] if has_summary else ["-W"]
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-q", "-W", "-E", "-b", "text", ".", "out"],
+        [sys.executable, "-m", "sphinx", "-q", *strict, "-E", "-b", "text", ".", "out"],
         cwd=source,
         env={**environment(implementation), "PYTHONPATH": where_gilonce_is(), "LC_ALL": "C.UTF-8"},
         capture_output=True,
@@ -162,13 +211,15 @@ def test_autodoc_does_what_it_does_with_functools(gilonce: ModuleType, folder: P
     case.check(gilonce)
 
 
-def test_autodoc_computes_nothing_whose_interface_is_known(gilonce: ModuleType, folder: Path) -> None:
+def test_autodoc_computes_nothing(gilonce: ModuleType, folder: Path) -> None:
     """Without the extension, too."""
     SPHINX.require()
     text, has_run = build(folder, "gilonce", gilonce.__implementation__)
     assert not has_run
-    assert "documented.CONFIG" in text
+    for name in ("CONFIG", "KIND", "ANNOTATED", *(["TABLE"] if gilonce.__implementation__ == "native" else [])):
+        assert f"documented.{name} = <lazy_global: " in text
     assert "The configuration." in text
+    assert "of_class\nThe one of the class." in text
     assert "in_slot\nThe one in a slot." in text
     assert "later\nThe one to await." in text
 
@@ -187,3 +238,24 @@ def test_the_extension_documents_all_and_computes_nothing(gilonce: ModuleType, f
         assert f"property {name}: int\n{doc}" in text
     assert "documented.CONFIG = <lazy_global: fail() not yet called>\nThe configuration." in text
     assert "documented.ANYTHING = <lazy_global: fail() not yet called>\nWhatever it is." in text
+    assert "property bare: int" in text
+    # The override has the docstring of what it overrides.
+    assert text.count("property of_class: int\nThe one of the class.") == 2
+
+
+@pytest.mark.parametrize(
+    "extensions",
+    [
+        ["sphinx.ext.autosummary"],
+        ["sphinx.ext.autosummary", "gilonce.sphinx"],
+        ["gilonce.sphinx", "sphinx.ext.autosummary"],
+    ],
+    ids=["autosummary", "autosummary-gilonce", "gilonce-autosummary"],
+)
+def test_autosummary_computes_nothing(gilonce: ModuleType, folder: Path, extensions: list[str]) -> None:
+    """In either order of the extensions. It takes a lazy global of which nothing is known for a function."""
+    SPHINX.require()
+    text, has_run = build(folder, "gilonce", gilonce.__implementation__, *extensions)
+    assert not has_run
+    assert "documented.TABLE" in text
+    assert "documented.Lazier" in text

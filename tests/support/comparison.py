@@ -13,7 +13,7 @@ A module in `ecosystem/` declares its cases, and one test runs them:
         case.check(gilonce)
 
 A case passes if it raises nothing. If it must fail, with functools or with gilonce, `functools=` or `gilonce=` says
-why. So gilonce cannot be worse without a reason that the tests know. `matrix()` makes the table in tests/README.md.
+why. So gilonce cannot be worse without a reason that the tests know. `ecosystem/matrix.py` makes a table of the cases.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from . import WATCHDOG, run_threads
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,11 @@ class Given:
     once: Any
     #: A value that is computed once per instance, as an attribute.
     once_property: Any
+    #: A value per arguments.
+    once_per_args: Any = None
 
 
-FUNCTOOLS = Given("functools", functools.cache, functools.cached_property)
+FUNCTOOLS = Given("functools", functools.cache, functools.cached_property, functools.cache)
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Case:
     def check(self, gilonce: ModuleType) -> None:
         """Run the case with functools and with gilonce. Raise AssertionError unless both do what is declared."""
         self.tool.require()
-        ours = Given("gilonce", gilonce.once, gilonce.once_property)
+        ours = Given("gilonce", gilonce.once, gilonce.once_property, gilonce.once_per_args)
         checks = [(FUNCTOOLS, self.functools), (ours, self.gilonce)]
         # PyPy's functools is in Python, and tools treat it differently.
         for given, reason in checks[1:] if sys.implementation.name == "pypy" else checks:
@@ -99,6 +103,8 @@ class Tool:
     package: str
     name: str = ""
     cases: list[Case] = field(default_factory=list, compare=False)
+    #: The rows of the table for what other tests try: what is tried, and what comes of it.
+    other_rows: list[tuple[str, str, str]] = field(default_factory=list, compare=False)
 
     def require(self) -> Any:
         """Return the package. Skip the test if it is missing."""
@@ -122,6 +128,11 @@ class Tool:
             return use
 
         return add
+
+    def row(self, tried: str, functools: str = "", gilonce: str = "") -> Callable[[T], T]:
+        """Return a decorator for a test that is not a case. It adds a row to the table."""
+        self.other_rows.append((tried, functools or "ok", gilonce or "ok"))
+        return lambda test: test
 
 
 def where_gilonce_is() -> str:

@@ -45,7 +45,10 @@ def load(stored: Any) -> Any:
     make, arguments, state = stored
     assert pickle.loads(pickle.dumps(make)) is make
     made = make(*arguments)
-    made.__dict__.update(state or {})
+    entries, fields = state if type(state) is tuple else (state, {})
+    made.__dict__.update(entries or {})
+    for name, value in fields.items():
+        setattr(made, name, value)
     return made
 
 
@@ -74,19 +77,49 @@ def test_a_copy_by_value_has_the_options(gilonce: ModuleType, pickler: dict[str,
     assert type(load(pickler["dump"](locked)).cell) is gilonce.OnceLock
 
 
-@pytest.mark.parametrize("pickler", [CLOUDPICKLE, DILL], ids=["cloudpickle", "dill"])
-def test_a_method_in_a_slot_is_pickled_by_value(gilonce: ModuleType, pickler: dict[str, Any]) -> None:
-    """As the decorator's options are: of a class that is pickled by value, the copy has its slots too."""
-    methods = {
+def with_slots(gilonce: ModuleType) -> dict[str, Any]:
+    return {
         "method": gilonce.once(slot="_method", discard=print)(lambda self: [self]),
         "locked": gilonce.once(slot="_locked", cell=gilonce.OnceLock)(lambda self: [self]),
+        "attribute": gilonce.once_property(slot="_attribute")(lambda self: [self]),
     }
-    copied = {name: load(pickler["dump"](method)) for name, method in methods.items()}
-    owner: Any = type("Owner", (), {"__slots__": ("_locked", "_method"), **copied})()
+
+
+def test_what_is_in_a_slot_is_pickled_by_value(gilonce: ModuleType) -> None:
+    """As the decorator's options are. dill keeps the slots of a class."""
+    copied = {name: load(DILL["dump"](entry)) for name, entry in with_slots(gilonce).items()}
+    owner: Any = type("Owner", (), {"__slots__": ("_locked", "_method", "_attribute"), **copied})()
     assert owner.method() is owner._method
     assert owner.locked() is owner._locked
+    assert owner.attribute is owner._attribute
     assert type(copy.copy(owner.locked.cell)) is gilonce.OnceLock
     assert owner.method.cell._definition.discard is print
+
+
+def test_cloudpickle_drops_the_slots_of_a_class(gilonce: ModuleType) -> None:
+    """So the copy keeps its values in the `__dict__`, and one value per instance."""
+    meet = meeting()
+
+    def compute(self: object) -> object:
+        meet()
+        return [self]
+
+    racing = gilonce.once_property(slot="_racing")(compute)
+    copied = {
+        name: load(CLOUDPICKLE["dump"](entry)) for name, entry in {**with_slots(gilonce), "racing": racing}.items()
+    }
+    cls: Any = type("Owner", (), copied)
+    cls.__slots__ = "_locked", "_method", "_attribute", "_racing"
+    owner = cls()
+    assert owner.method() is owner.method()
+    assert owner.locked() is owner.locked()
+    assert owner.attribute is owner.attribute is vars(owner)["attribute"]
+    assert type(copy.copy(owner.locked.cell)) is gilonce.OnceLock
+    assert owner.method.cell._definition.discard is print
+    assert len({id(value) for value in race(lambda: owner.racing)}) == 1
+    assert copy.copy(copied["attribute"])._slot is None
+    # A copy that is made in any other way keeps the option.
+    assert copy.copy(racing)._slot == "_racing"
 
 
 @pytest.mark.parametrize("pickler", [CLOUDPICKLE, DILL], ids=["cloudpickle", "dill"])

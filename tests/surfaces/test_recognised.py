@@ -7,7 +7,8 @@ import functools
 import inspect
 import subprocess
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from support import environment
@@ -46,6 +47,44 @@ def test_the_func_of_a_property_looks_like_the_function(gilonce: ModuleType) -> 
     Plain.attribute.func = len
     assert Plain.attribute.func.__wrapped__ is len
     assert not inspect.isfunction(Plain.attribute.func)
+
+
+def test_pydantic_finds_the_function(gilonce: ModuleType) -> None:
+    """It unwraps a `cached_property` only, and looks for the return type, whatever the property stores where."""
+    names: dict[str, Any] = {"__name__": "pydantic._internal._decorators"}
+    exec("def is_unwrapped(it, cls): return isinstance(it, cls)", names)
+
+    def function(it: object) -> int:
+        return 1
+
+    for prop in (
+        gilonce.once_property(function),
+        gilonce.once_property(classmethod(function)),
+        gilonce.once_property(staticmethod(lambda: 1)),
+        gilonce.once_property(function, cell=gilonce.ThreadOnceCell),
+    ):
+        assert names["is_unwrapped"](prop, functools.cached_property)
+        assert inspect.unwrap(prop.func) is prop._function
+    assert not isinstance(gilonce.once_property(classmethod(function)), functools.cached_property)
+
+
+def test_a_tool_is_known_by_the_name_of_its_module(gilonce: ModuleType) -> None:
+    """Or by its specification: `python -m pydoc` runs as `__main__`, and so does every other program."""
+
+    class Owner:
+        @gilonce.once_property
+        @classmethod
+        def of_class(cls) -> int:
+            return 3
+
+    names: dict[str, Any] = {"__name__": "__main__", "__spec__": SimpleNamespace(name="pydoc")}
+    exec("def read(cls): return cls.of_class", names)
+    assert names["read"](Owner) is vars(Owner)["of_class"]
+    names["__name__"] = "sphinx.ext.autosummary"
+    assert names["read"](Owner) is vars(Owner)["of_class"]
+    names["__name__"] = "__main__"
+    names["__spec__"] = None  # of a program that is run by its path
+    assert names["read"](Owner) == 3
 
 
 def test_a_property_says_what_it_is_like(gilonce: ModuleType) -> None:

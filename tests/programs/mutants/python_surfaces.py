@@ -10,6 +10,7 @@ LAZY_NOT_AT_MODULE_LEVEL = STAYS + "[{}-X = (lambda: lazy_global(lambda: [1]))()
 LEADS_TO_ITSELF = "surfaces/test_lazy_global.py::test_"
 RACES = "surfaces/test_lazy_global_races.py::test_"
 ATTRIBUTES = "surfaces/test_once_looks.py::test_the_functions_own_attributes_reach_a_decorator_above[{{}}-{}]"
+WHOLE_MODULES = "ecosystem/test_proxies.py::test_tools_that_look_at_whole_modules_touch_no_lazy_global[{{}}-{}]"
 OWNER = "surfaces/test_once_owner.py::test_"
 NOT_A_METHOD = OWNER + "an_argument_of_a_function_that_is_not_a_method_is_refused[{{}}-None-{}]"
 BOUND_CALL = OWNER + "a_bound_call_is_never_refused[{{}}-None-{}-{}]"
@@ -389,9 +390,9 @@ ONCE = [
     Mutant(
         "a copy by value has no slot",
         "_surfaces/once.py",
-        "(decorated(self), *self._definition.options, self._slot)",
-        "(decorated(self), *self._definition.options)",
-        ("surfaces/test_pickling.py::test_a_method_in_a_slot_is_pickled_by_value[{}-dill]",),
+        "arguments = decorated(self), *self._definition.options, slot_for_pickler(self._slot)",
+        "arguments = decorated(self), *self._definition.options, None",
+        ("surfaces/test_pickling.py::test_what_is_in_a_slot_is_pickled_by_value[{}]",),
     ),
     Mutant(
         "who needs a cell in the __dict__ is advised a slot",
@@ -539,15 +540,15 @@ PROPERTY = [
     Mutant(
         "a copy of a property shares the definition",
         "_surfaces/once_property.py",
-        'remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type"}',
-        'remade = {"_cell", "_cell_factory", "_func", "_method_type"}',
+        'remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type", "_slot"}',
+        'remade = {"_cell", "_cell_factory", "_func", "_method_type", "_slot"}',
         ("surfaces/test_once_property.py::test_a_copy_of_the_descriptor_has_values_of_its_own[{}-plain-copy]",),
     ),
     Mutant(
         "a copy of a static property shares the cell",
         "_surfaces/once_property.py",
-        'remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type"}',
-        'remade = {"_cell_factory", "_definition", "_func", "_method_type"}',
+        'remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type", "_slot"}',
+        'remade = {"_cell_factory", "_definition", "_func", "_method_type", "_slot"}',
         ("surfaces/test_once_property.py::test_a_copy_of_the_descriptor_has_values_of_its_own[{}-static-copy]",),
     ),
     Mutant(
@@ -574,8 +575,8 @@ PROPERTY = [
     Mutant(
         "a copy by value has no options",
         "_surfaces/once.py",
-        "(decorated(self), *self._definition.options, self._slot)",
-        "(decorated(self), None, None, self._slot)",
+        "arguments = decorated(self), *self._definition.options, slot_for_pickler(self._slot)",
+        "arguments = decorated(self), None, None, slot_for_pickler(self._slot)",
         ("surfaces/test_pickling.py::test_a_copy_by_value_has_the_options[{}-dill]",),
     ),
     Mutant(
@@ -600,11 +601,88 @@ PROPERTY = [
         ("ecosystem/test_checkers.py::test_the_cell_stays_reachable[{}-functools.wraps]",),
     ),
     Mutant(
+        "a method that cloudpickle copies looks for a slot that is gone",
+        "_surfaces/once.py",
+        "arguments = decorated(self), *self._definition.options, slot_for_pickler(self._slot)",
+        "arguments = decorated(self), *self._definition.options, self._slot",
+        ("surfaces/test_pickling.py::test_cloudpickle_drops_the_slots_of_a_class[{}]",),
+    ),
+    Mutant(
+        "a property that cloudpickle copies looks for a slot that is gone",
+        "_surfaces/once_property.py",
+        "slot = slot_for_pickler(self._slot)",
+        "slot = self._slot",
+        ("surfaces/test_pickling.py::test_cloudpickle_drops_the_slots_of_a_class[{}]",),
+    ),
+    Mutant(
+        "a copy of a property has the slot that it was told to leave out",
+        "_surfaces/once_property.py",
+        'remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type", "_slot"}',
+        'remade = {"_cell", "_cell_factory", "_definition", "_func", "_method_type"}',
+        ("surfaces/test_pickling.py::test_cloudpickle_drops_the_slots_of_a_class[{}]",),
+    ),
+    Mutant(
+        "dill loses the slot of a method",
+        "_surfaces/pickling.py",
+        'return None if "_should_pickle_by_reference" in names else slot',
+        "return None",
+        ("surfaces/test_pickling.py::test_what_is_in_a_slot_is_pickled_by_value[{}]",),
+    ),
+    Mutant(
+        "pydantic does not find the function of a property of a class",
+        "_surfaces/recognised.py",
+        "if not is_like_cached_property(prop) and not _is_unwrapped_by_pydantic():",
+        "if not is_like_cached_property(prop):",
+        ("surfaces/test_recognised.py::test_pydantic_finds_the_function[{}]",),
+    ),
+    Mutant(
         "what reads every attribute of a class computes it",
         "_surfaces/recognised.py",
-        'return caller is not None and caller.f_globals.get("__name__") in _READ_ALL',
+        "return _is_tool(_module_of(sys._getframe(1).f_back), _READ_ALL)",
         "return False",
         ("ecosystem/test_loaders.py::test_no_class_is_computed_by_what_looks_at_it[{}]",),
+    ),
+    Mutant(
+        "a tool that is run as a program is not recognised",
+        "_surfaces/recognised.py",
+        'name = getattr(names.get("__spec__"), "name", None)',
+        "pass",
+        ("surfaces/test_recognised.py::test_a_tool_is_known_by_the_name_of_its_module[{}]",),
+    ),
+    Mutant(
+        "autosummary is not recognised",
+        "_surfaces/recognised.py",
+        'return module in tools or module.startswith("sphinx.ext.auto")',
+        "return module in tools",
+        ("surfaces/test_recognised.py::test_a_tool_is_known_by_the_name_of_its_module[{}]",),
+    ),
+    Mutant(
+        "a tool that looks at whole modules touches a lazy global",
+        "_surfaces/proxy.py",
+        "if not cell.is_set() and is_looked_at_by_tool():",
+        "if False:",
+        (WHOLE_MODULES.format("load-GILOnceCell-doctest"),),
+    ),
+    Mutant(
+        "a tool that looks at whole modules uses a lazy global by its interface",
+        "_surfaces/proxy_methods.py",
+        "if is_looked_at_by_tool():",
+        "if False:",
+        (WHOLE_MODULES.format("load, interface=type-GILOnceCell-unittest"),),
+    ),
+    Mutant(
+        "help() of a lazy global does not compute it",
+        "_surfaces/recognised.py",
+        'if module == "pydoc" and frame.f_code.co_name in _LOOK_AT_ALL_IN_PYDOC:',
+        'if module == "pydoc":',
+        ("ecosystem/test_proxies.py::test_what_a_tool_runs_touches[{}-GILOnceCell]",),
+    ),
+    Mutant(
+        "doctest does not see that a lazy global has a value",
+        "_surfaces/proxy.py",
+        "if not cell.is_set() and is_looked_at_by_tool():",
+        "if is_looked_at_by_tool():",
+        ("ecosystem/test_proxies.py::test_a_tool_sees_a_value_that_is_there[{}]",),
     ),
     Mutant(
         "a value is not shown to what reads every attribute",
