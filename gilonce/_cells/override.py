@@ -320,11 +320,11 @@ class AtomicContext:
     def __enter__(self: Any) -> Any:
         self._begin()
         try:
-            value = self._enter()
+            # Inside, so that only one bytecode is left in which an interrupt would leave this in force.
+            return self._enter()
         except BaseException:
             self._leave()
             raise
-        return value
 
     def __exit__(self: Any, *error: object) -> None:
         try:

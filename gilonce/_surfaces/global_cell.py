@@ -75,8 +75,8 @@ def register_proxy(proxy: Any) -> None:
 class _Names(dict[tuple[int, str], "list[Any]"]):
     """The names in modules under which a touch has found the proxy, by the `id` of the namespace and the name.
 
-    Each entry is a list of the namespace, the name, and what gilonce has put there: the proxy or an object. It is made
-    before the name is replaced. So a thread that finds the object under the name also finds the entry.
+    Each entry is a list of the namespace, the name, and twice what gilonce has put there: the proxy or an object. It is
+    made before the name is replaced. So a thread that finds the object under the name also finds the entry.
     """
 
     __slots__ = ("__weakref__",)
@@ -101,16 +101,22 @@ def _names_of(proxy: Any) -> _Names:
 
 
 def _is_ours(entry: list[Any]) -> bool:
-    namespace, name, bound = entry
-    return name in namespace and namespace[name] is bound
+    namespace, name, bound, coming = entry
+    if name not in namespace:
+        return False
+    found = namespace[name]
+    return found is bound or found is coming
 
 
 def _rebind(entry: list[Any], proxy: object, target: object) -> None:
-    namespace, name, bound = entry
+    namespace, name, bound, coming = entry
     # A name that the user has rebound is left alone, unless to the proxy, as monkeypatch does when it undoes.
     if name in namespace:
         found = namespace[name]
-        if found is bound or found is proxy:
+        if found is bound or found is coming or found is proxy:
+            # An interrupt may come between any two writes. At each point the entry has what the namespace holds.
+            entry[2] = found
+            entry[3] = target
             namespace[name] = target
             entry[2] = target
 
@@ -119,7 +125,7 @@ def note_names(proxy: Any, found: list[tuple[dict[str, Any], str]]) -> None:
     """Remember the names that `find_names` has found, before they are replaced."""
     names = _names_of(proxy)
     for namespace, name in found:
-        names.setdefault((id(namespace), name), [namespace, name, proxy])
+        names.setdefault((id(namespace), name), [namespace, name, proxy, proxy])
         _keep(proxy, namespace, name)
 
 
@@ -145,7 +151,7 @@ def follow_cell(proxy: Any, cell: Any) -> None:
     """Update a proxy, and the names in which it was replaced, to what the cell holds."""
     while True:
         value = cell._load()
-        if proxy._self_is_made:
+        if proxy._self_is_made is not False:
             proxy._self_update(value)
         replace_names(proxy, proxy if value is EMPTY else value)
         if cell._load() is value:  # pragma: no branch - otherwise another thread has changed it

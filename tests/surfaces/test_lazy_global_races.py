@@ -12,7 +12,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from support import run_threads
+from support import run_threads, survives_interrupts
+from support.bytecodes import AtBytecode, files_of, positions
 
 serial = itertools.count()
 
@@ -133,3 +134,27 @@ def test_wrapt_ends_the_touch_of_a_lazy_tuple(gilonce: ModuleType, value: Any) -
         proxy = gilonce.lazy_global(lambda: value, interface=interface, reify=False)
         assert str(proxy) == str(value)
         assert proxy.__wrapped__ is value
+
+
+def raise_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_override_reaches_a_global_whose_first_touch_was_interrupted(gilonce: ModuleType) -> None:
+    """At every bytecode of the touch. The proxy may have the object by then, and some names may."""
+    if not survives_interrupts(gilonce):
+        pytest.skip("CPython 3.10 does not survive an exception between any two bytecodes")
+    for position in positions():
+        namespace = {"gilonce": gilonce}
+        exec("X = gilonce.lazy_global(lambda: ['computed'])\nKEPT = [X]", namespace)
+        (proxy,) = typing.cast("list[Any]", namespace["KEPT"])
+        cell = gilonce.cell_of(type("Holder", (), {"X": proxy}), "X")
+        at_bytecode = AtBytecode(position, raise_interrupt, (files_of(gilonce),))
+        with contextlib.suppress(KeyboardInterrupt):
+            at_bytecode.run(lambda proxy=proxy: len(proxy))
+        with cell.override("fake"):
+            assert str(proxy) == str(namespace["X"]) == "fake", position
+        assert str(proxy) == str(namespace["X"]) == "['computed']", position
+        if not at_bytecode.has_acted:
+            break
+    assert position > 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import itertools
@@ -124,6 +125,40 @@ def test_an_interrupted_reification_is_made_up_for_by_the_next_touch(gilonce: Mo
         len(proxy)
     assert len(proxy) == 1
     assert type(namespace["X"]) is list
+
+
+def test_a_name_is_known_after_each_of_two_interrupts(gilonce: ModuleType) -> None:
+    """An interrupt between two writes leaves a name that gilonce has replaced, and that it replaces again."""
+    code = "X = gilonce.lazy_global(lambda: [1])\nPROXY = [X]\nbool(X)"
+    namespace: Any = {"gilonce": gilonce}
+    exec(code, namespace)
+    global_cell = importlib.import_module("gilonce._surfaces.global_cell")
+    (proxy,) = namespace["PROXY"]
+    (entry,) = proxy._self_names.values()
+
+    class Interrupted(list[Any]):
+        """An entry whose writes raise after the first `before` ones."""
+
+        before = 100
+
+        def __setitem__(self, key: Any, value: Any) -> None:
+            self.before -= 1
+            if self.before < 0:
+                raise KeyboardInterrupt
+            super().__setitem__(key, value)
+
+    # With each number of writes in the first and in the second round, before the interrupt comes.
+    for first in range(4):
+        for second in range(4):
+            tried = Interrupted(entry)
+            for before, target in ((first, "first"), (second, "second")):
+                tried.before = before
+                with contextlib.suppress(KeyboardInterrupt):
+                    global_cell._rebind(tried, proxy, target)
+            tried.before = 100
+            assert global_cell._is_ours(tried)
+            global_cell._rebind(tried, proxy, entry[2])
+            assert namespace["X"] is entry[2]
 
 
 @pytest.mark.parametrize(

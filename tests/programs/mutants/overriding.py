@@ -74,6 +74,44 @@ PYTHON = [
         (FIRST_IS_AN_OVERRIDE.format("global"),),
     ),
     Mutant(
+        "a name that was being replaced when an interrupt came is left alone",
+        "_surfaces/global_cell.py",
+        "            entry[3] = target\n",
+        "",
+        (OVERRIDE + "_interrupts.py::test_an_interrupt_leaves_no_override_behind[{}-full-lazy global]",),
+    ),
+    Mutant(
+        "what a name had before is not known after two interrupts",
+        "_surfaces/global_cell.py",
+        "            entry[2] = found\n",
+        "",
+        ("surfaces/test_lazy_global_reification.py::test_a_name_is_known_after_each_of_two_interrupts[{}]",),
+    ),
+    Mutant(
+        "an override does not reach a proxy whose first touch was interrupted",
+        "_surfaces/proxy.py",
+        "        proxy._self_is_made = None\n    # The class",
+        "        pass\n    # The class",
+        (
+            "surfaces/test_lazy_global_races.py::"
+            "test_an_override_reaches_a_global_whose_first_touch_was_interrupted[{}]",
+        ),
+    ),
+    Mutant(
+        "an override does not reach a proxy that was interrupted while it forgot its object",
+        "_surfaces/proxy.py",
+        "    proxy._self_is_made = None\n    # The class comes first. With",
+        "    proxy._self_is_made = False\n    # The class comes first. With",
+        (OVERRIDE + "_interrupts.py::test_an_interrupt_leaves_no_override_behind[{}-replaced inside-lazy global]",),
+    ),
+    Mutant(
+        "a cell per event loop discards a value that it still has",
+        "_cells/split.py",
+        " and id(value) not in in_use]",
+        "]",
+        (NO_OTHER.replace("-own]", "-per_loop]"),),
+    ),
+    Mutant(
         "an override does not empty a cell again",
         "_cells/racing.py",
         "                stack.layers = after\n                entries.pop(key, None)\n",
