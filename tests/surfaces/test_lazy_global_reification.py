@@ -129,36 +129,37 @@ def test_an_interrupted_reification_is_made_up_for_by_the_next_touch(gilonce: Mo
 
 def test_a_name_is_known_after_each_of_two_interrupts(gilonce: ModuleType) -> None:
     """An interrupt between two writes leaves a name that gilonce has replaced, and that it replaces again."""
-    code = "X = gilonce.lazy_global(lambda: [1])\nPROXY = [X]\nbool(X)"
     namespace: Any = {"gilonce": gilonce}
-    exec(code, namespace)
-    global_cell = importlib.import_module("gilonce._surfaces.global_cell")
+    exec("X = gilonce.lazy_global(lambda: [1])\nPROXY = [X]\nbool(X)", namespace)
     (proxy,) = namespace["PROXY"]
-    (entry,) = proxy._self_names.values()
+    ((_, name, value, _),) = proxy._self_names.values()
+    rebind = importlib.import_module("gilonce._surfaces.global_cell")._rebind
+    left = 0
 
-    class Interrupted(list[Any]):
-        """An entry whose writes raise after the first `before` ones."""
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
 
-        before = 100
-
+    class Entry(list[Any]):
         def __setitem__(self, key: Any, value: Any) -> None:
-            self.before -= 1
-            if self.before < 0:
-                raise KeyboardInterrupt
+            count()
             super().__setitem__(key, value)
 
-    # With each number of writes in the first and in the second round, before the interrupt comes.
-    for first in range(4):
-        for second in range(4):
-            tried = Interrupted(entry)
-            for before, target in ((first, "first"), (second, "second")):
-                tried.before = before
-                with contextlib.suppress(KeyboardInterrupt):
-                    global_cell._rebind(tried, proxy, target)
-            tried.before = 100
-            assert global_cell._is_ours(tried)
-            global_cell._rebind(tried, proxy, entry[2])
-            assert namespace["X"] is entry[2]
+    class Namespace(dict[str, Any]):
+        def __setitem__(self, key: str, value: Any) -> None:
+            count()
+            super().__setitem__(key, value)
+
+    for writes in itertools.product(range(5), repeat=2):
+        entry = Entry([Namespace({name: value}), name, value, value])
+        for left, target in zip(writes, ("first", "second"), strict=True):
+            with contextlib.suppress(KeyboardInterrupt):
+                rebind(entry, proxy, target)
+        left = 100
+        rebind(entry, proxy, value)
+        assert entry[0] == {name: value}, writes
 
 
 @pytest.mark.parametrize(
