@@ -4,8 +4,8 @@ A touched proxy keeps the object, and so do the modules in which the first touch
 cell alone would change neither. `GlobalCell` changes the cell and then updates the proxy and the names.
 
 After the name in a module is replaced, the module does not lead to the proxy any more. `_kept` keeps the proxy, and
-with it the cell, as long as the module lives. For a namespace without a module, such as one given to `exec`, it keeps
-nothing.
+with it the cell, as long as the module lives. For a namespace whose module is not in `sys.modules` under its
+`__name__`, such as one given to `exec`, it keeps nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from weakref import ref
 from .._cells.override import in_one_step
 from .._cells.racing import EMPTY, CopiedAsItsCell, GILOnceCell, NamedCell
 from .._cells.registry import register
+from .interfaces import module_entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ _kept: dict[int, tuple[ref[ModuleType], dict[str, Any]]] = {}
 
 
 def _keep(proxy: Any, namespace: dict[str, Any], name: str) -> None:
-    module = sys.modules.get(namespace.get("__name__", ""))
-    if type(module) is ModuleType and vars(module) is namespace:
+    module: Any = sys.modules.get(namespace.get("__name__", ""))
+    # `type()` and the descriptor, because a module may have another class, which can run any code.
+    if issubclass(type(module), ModuleType) and module_entries(module) is namespace:
         key = id(module)
         if key not in _kept:
             _kept.setdefault(key, (ref(module, partial(_kept.pop, key)), {}))
@@ -50,8 +52,14 @@ def is_lazy(it: object) -> bool:
 def cell_of_proxy(proxy: Any) -> Any:
     """Return the cell behind a proxy."""
     cell = proxy._self_cell
-    # If the cell is not final, the proxy keeps nothing, so its cell is enough. A user's own cell cannot be overridden.
-    return GlobalCell(proxy, cell) if cell.final and hasattr(type(cell), "_replace") else cell
+    if not cell.final:
+        # The proxy keeps nothing, so its cell is enough.
+        return cell
+    if hasattr(type(cell), "_replace"):
+        return GlobalCell(proxy, cell)
+    from .._cells.foreign import ForeignCell
+
+    return _ForeignGlobalCell(proxy, ForeignCell(cell))
 
 
 def cell_of_name(module: ModuleType, name: str) -> Any:
@@ -66,8 +74,7 @@ def cell_of_name(module: ModuleType, name: str) -> Any:
 
 def register_proxy(proxy: Any) -> None:
     """Register a proxy that is about to get a value, unless that was done before."""
-    # A user's cell without `take` cannot be reset.
-    if not proxy._self_is_registered and hasattr(type(proxy._self_cell), "take"):
+    if not proxy._self_is_registered:
         register(proxy)
         proxy._self_is_registered = True
 
@@ -136,7 +143,10 @@ def replace_names(proxy: Any, target: object) -> None:
 
 
 def holds(proxy: Any, value: object) -> bool:
-    """Return whether the cell of a proxy holds `value`. A user's own cell, which has no override, always does."""
+    """Return whether the cell of a proxy holds `value`.
+
+    A user's own cell is not asked. So a touch that runs while another thread empties such a cell may undo that.
+    """
     cell = proxy._self_cell
     return not hasattr(type(cell), "_replace") or cell.get(EMPTY) is value
 
@@ -154,7 +164,8 @@ def follow_cell(proxy: Any, cell: Any) -> None:
         if proxy._self_is_made is not False:
             proxy._self_update(value)
         replace_names(proxy, proxy if value is EMPTY else value)
-        if cell._load() is value:  # pragma: no branch - otherwise another thread has changed it
+        # A user's own cell is asked once, because each answer may be another object.
+        if cell._calls_user or cell._load() is value:  # pragma: no branch - otherwise another thread has changed it
             return
 
 
@@ -212,7 +223,9 @@ class GlobalCell(CopiedAsItsCell):
 
     # What `override` and `gilonce.testing` need; see `GILOnceCell`.
 
-    _calls_user = False
+    @property
+    def _calls_user(self) -> bool:
+        return bool(self._cell._calls_user)
 
     @property
     def _discard(self) -> Any:
@@ -256,3 +269,15 @@ class GlobalCell(CopiedAsItsCell):
     def _wake(self) -> None:
         self._cell._wake()
         follow_cell(self._proxy, self._cell)
+
+
+class _ForeignGlobalCell(GlobalCell):
+    """The same with a user's own cell. Other methods of that cell can be used as well."""
+
+    def override(self, value: Any, /) -> Override:
+        from .._cells.foreign import no_override
+
+        raise no_override(self._cell._cell)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cell, name)

@@ -112,6 +112,27 @@ PYTHON = [
         (NO_OTHER.replace("-own]", "-per_loop]"),),
     ),
     Mutant(
+        "the cell of a reified global in a module of another class is lost",
+        "_surfaces/global_cell.py",
+        "if issubclass(type(module), ModuleType) and",
+        "if type(module) is ModuleType and",
+        (TESTING + "a_global_in_a_module_of_another_class_can_be_reset[{}]",),
+    ),
+    Mutant(
+        "an importer of another class keeps the proxy",
+        "_surfaces/reification.py",
+        "if issubclass(type(importer), ModuleType):",
+        "if type(importer) is ModuleType:",
+        (TESTING + "a_global_in_a_module_of_another_class_can_be_reset[{}]",),
+    ),
+    Mutant(
+        "an isolation empties a user's own cell and not the global",
+        "_surfaces/global_cell.py",
+        "    return _ForeignGlobalCell(proxy, ForeignCell(cell))\n",
+        "    return cell\n",
+        (TESTING + "a_global_with_a_users_own_cell_is_as_before[{}-True]",),
+    ),
+    Mutant(
         "an override does not empty a cell again",
         "_cells/racing.py",
         "                stack.layers = after\n                entries.pop(key, None)\n",
