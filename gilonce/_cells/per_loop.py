@@ -178,8 +178,8 @@ class LoopOnceCell(SplitCell):
         """Replace the value of every event loop for a while, also of those that begin meanwhile.
 
         It can be entered and left anywhere, also outside an event loop. An initializer that is running at that moment
-        publishes the value that its event loop has afterwards, and its caller gets that value instead of the override's.
-        Otherwise it works as `GILOnceCell.override`.
+        is not replaced: its caller gets its value, which the event loop has again afterwards. Otherwise it works as
+        `GILOnceCell.override`.
 
         Raises:
             RuntimeError: if the same override object is entered again before it is left.

@@ -274,7 +274,7 @@ class GlobalCell(CopiedAsItsCell):
 class _ForeignGlobalCell(GlobalCell):
     """The same with a user's own cell. Other methods of that cell can be used as well."""
 
-    def override(self, value: Any, /) -> Override:
+    def override(self, _: Any, /) -> Override:
         from .._cells.foreign import no_override
 
         raise no_override(self._cell._cell)

@@ -154,7 +154,8 @@ def test_a_name_is_known_after_each_of_two_interrupts(gilonce: ModuleType) -> No
 
     for writes in itertools.product(range(5), repeat=2):
         entry = Entry([Namespace({name: value}), name, value, value])
-        for left, target in zip(writes, ("first", "second"), strict=True):
+        for allowed, target in zip(writes, ("first", "second"), strict=True):
+            left = allowed
             with contextlib.suppress(KeyboardInterrupt):
                 rebind(entry, proxy, target)
         left = 100

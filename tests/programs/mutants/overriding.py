@@ -93,8 +93,7 @@ PYTHON = [
         "        proxy._self_is_made = None\n    # The class",
         "        pass\n    # The class",
         (
-            "surfaces/test_lazy_global_races.py::"
-            "test_an_override_reaches_a_global_whose_first_touch_was_interrupted[{}]",
+            "surfaces/test_lazy_global_races.py::test_an_override_reaches_a_global_whose_first_touch_was_interrupted[{}]",
         ),
     ),
     Mutant(
@@ -131,6 +130,20 @@ PYTHON = [
         "    return _ForeignGlobalCell(proxy, ForeignCell(cell))\n",
         "    return cell\n",
         (TESTING + "a_global_with_a_users_own_cell_is_as_before[{}-True]",),
+    ),
+    Mutant(
+        "collection touches lazy globals in classes",
+        "pytest_plugin.py",
+        "    elif isinstance(collector, pytest.Class):\n",
+        "    elif False:\n",
+        ("test_pytest_plugin.py::test_collection_touches_no_lazy_global_in_a_class_or_parameter[{}]",),
+    ),
+    Mutant(
+        "doctest touches lazy globals in classes",
+        "pytest_plugin.py",
+        "        if not issubclass(type(it), type):\n",
+        "        if True:\n",
+        ("test_pytest_plugin.py::test_collection_touches_no_lazy_global_in_a_class_or_parameter[{}]",),
     ),
     Mutant(
         "an override does not empty a cell again",
