@@ -72,6 +72,16 @@ def cell_of_name(module: ModuleType, name: str) -> Any:
     return cell_of_proxy(proxy) if entry is not None and in_one_step(_is_ours, entry) else None
 
 
+def place_of(name: str, value: object) -> tuple[str, str] | None:
+    """Return the module and the name of a reified global that has this name or this value, or None."""
+    for _, proxies in list(_kept.values()):
+        for its_name, proxy in proxies.copy().items():
+            namespace = proxy._self_origin[2]
+            if its_name in namespace and (its_name == name or proxy._self_cell.get(EMPTY) is value):
+                return str(namespace.get("__name__")), its_name
+    return None
+
+
 def register_proxy(proxy: Any) -> None:
     """Register a proxy that is about to get a value, unless that was done before."""
     if not proxy._self_is_registered:

@@ -146,6 +146,27 @@ PYTHON = [
         ("test_pytest_plugin.py::test_collection_touches_no_lazy_global_in_a_class_or_parameter[{}]",),
     ),
     Mutant(
+        "an override of a test case's base hides that of the test case",
+        "_cells/decorating.py",
+        "    if is_inherited:\n        outer, inner = outer + inner, ()\n",
+        "",
+        (OVERRIDE + "_decorators.py::test_on_a_subclass_of_a_test_case_the_nearer_override_is_in_force[{}]",),
+    ),
+    Mutant(
+        "a run that copies the attributes of another is left out",
+        "_cells/decorating.py",
+        "known[1:] if known[0] is function else",
+        "known[1:] if len(known) > 1 else",
+        (OVERRIDE + "_decorators.py::test_on_a_subclass_of_a_test_case_the_nearer_override_is_in_force[{}]",),
+    ),
+    Mutant(
+        "a class is not looked at as an instance of its metaclass",
+        "_surfaces/cell_of.py",
+        "            is_instance = found is not _NOTHING\n",
+        "",
+        ("surfaces/test_cell_of.py::test_an_attribute_of_a_metaclass_belongs_to_the_class[{}]",),
+    ),
+    Mutant(
         "an override does not empty a cell again",
         "_cells/racing.py",
         "                stack.layers = after\n                entries.pop(key, None)\n",
