@@ -53,6 +53,10 @@ def lazy_global(
     `P.__wrapped__` is the real object. Assigning another object to it has no effect: `cell_of(module, "P")` has
     `override`, `set` and `take`, which reach everyone.
 
+    A module that imports the name later gets the object itself, which `override`, `set` and `take` cannot replace.
+    They do not reach the name in a namespace without a module in `sys.modules` either, after `exec` for example, unless
+    their cell was asked for before the first use.
+
     `doctest` reads `__wrapped__` of everything in a module, and so uses its lazy globals. Under pytest, gilonce's
     plugin prevents this for `--doctest-modules`.
 
