@@ -67,7 +67,7 @@ def _decorate_class(anew: MakeContext, cls: type, name: str) -> type:
 def _around_test(anew: MakeContext, function: Any, is_inherited: bool) -> Any:
     """Return `function` with one more context around it. The contexts of a base class stay outside of it."""
     # Attributes are copied by `wraps`, so this checks that they belong to this very function.
-    known = getattr(function, "_contexts", (None,))
+    known: Any = getattr(function, "_contexts", (None,))
     decorated, outer, inner = known[1:] if known[0] is function else (function, (), ())
     if is_inherited:
         outer, inner = outer + inner, ()

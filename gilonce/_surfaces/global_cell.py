@@ -4,8 +4,8 @@ A touched proxy keeps the object, and so do the modules in which the first touch
 cell alone would change neither. `GlobalCell` changes the cell and then updates the proxy and the names.
 
 After the name in a module is replaced, the module does not lead to the proxy any more. `_kept` keeps the proxy, and
-with it the cell, as long as the module lives. For a namespace whose module is not in `sys.modules` under its
-`__name__`, such as one given to `exec`, it keeps nothing.
+with it the cell, as long as the module lives. It keeps nothing if the module is not in `sys.modules` under its
+`__name__`, and nothing for a namespace without a module, such as one given to `exec`.
 """
 
 from __future__ import annotations
