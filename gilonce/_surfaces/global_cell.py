@@ -119,10 +119,7 @@ def _names_of(proxy: Any) -> _Names:
 
 def _is_ours(entry: list[Any]) -> bool:
     namespace, name, bound, coming = entry
-    if name not in namespace:
-        return False
-    found = namespace[name]
-    return found is bound or found is coming
+    return name in namespace and (namespace[name] is bound or namespace[name] is coming)
 
 
 def _rebind(entry: list[Any], proxy: object, target: object) -> None:
