@@ -3,15 +3,17 @@
 * The fixture `gilonce_isolated`: every decorated function, class and lazy global starts empty in a test that uses it.
 * The ini option `gilonce_isolate`: `function` does this for every test, `module` for every module, `off`, the
   default, for none.
-* Collection does not touch lazy globals, not even with `--doctest-modules`.
+* Collection does not touch lazy globals in modules and classes, not even with `--doctest-modules`. As a parameter,
+  write `pytest.param(CONFIG)`, because pytest asks any other parameter for its class.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from _pytest import fixtures
@@ -81,16 +83,35 @@ def _is_lazy(it: object) -> bool:
 
 def _without_lazy_globals(module: object) -> Any:
     """Return `module`, or a copy of it without lazy globals if it has any."""
-    if type(module) is not ModuleType or not any([_is_lazy(it) for it in list(vars(module).values())]):  # noqa: C419
+    # By `type()`, because asking a lazy global for its class would touch it.
+    if not issubclass(type(module), ModuleType) or not any([_is_lazy(it) for it in list(vars(module).values())]):  # noqa: C419
         return module
-    stand_in = ModuleType(module.__name__)
+    stand_in = ModuleType(vars(module)["__name__"])
     vars(stand_in).update({name: it for name, it in vars(module).copy().items() if not _is_lazy(it)})
     return stand_in
 
 
+@contextlib.contextmanager
+def _hidden_lazy_globals(cls: type) -> Generator[None, None, None]:
+    """Take the lazy globals out of `cls` and its bases for a while. There is no stand-in for a class."""
+    hidden = [(base, name, it) for base in cls.__mro__ for name, it in vars(base).copy().items() if _is_lazy(it)]
+    for base, name, _ in hidden:
+        type.__delattr__(base, name)
+    try:
+        yield
+    finally:
+        for base, name, it in hidden:
+            type.__setattr__(base, name, it)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    return argname if _is_lazy(val) else None
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
-    # pytest, its plugins and doctest look at each object in a module, which would touch lazy globals.
+    # pytest, its plugins, unittest and doctest look at each object in a module or class, and would touch lazy globals.
     collect: Any = collector.collect
     node: Any = collector
     if type(collector).__name__ == "DoctestModule":
@@ -99,6 +120,9 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
         node.collect = functools.partial(_collect_doctests_without_lazy_globals, collect)
     elif isinstance(collector, pytest.Module):
         node.collect = functools.partial(_collect_without_lazy_globals, collector, collect)
+    elif isinstance(collector, pytest.Class):
+        # A TestCase too.
+        node.collect = functools.partial(_collect_class_without_lazy_globals, collector, collect)
     try:
         return (yield)
     finally:
@@ -114,6 +138,11 @@ def _collect_without_lazy_globals(collector: pytest.Module, collect: Any) -> lis
         collector.obj = module
 
 
+def _collect_class_without_lazy_globals(collector: pytest.Class, collect: Any) -> list[Any]:
+    with _hidden_lazy_globals(collector.obj):
+        return list(collect())
+
+
 def _collect_doctests_without_lazy_globals(collect: Any) -> list[Any]:
     from doctest import DocTestFinder
 
@@ -121,7 +150,10 @@ def _collect_doctests_without_lazy_globals(collect: Any) -> list[Any]:
     find = finder._find
 
     def find_without(self: Any, tests: Any, it: object, *arguments: Any) -> Any:
-        return find(self, tests, _without_lazy_globals(it), *arguments)
+        if not issubclass(type(it), type):
+            return find(self, tests, _without_lazy_globals(it), *arguments)
+        with _hidden_lazy_globals(cast("type", it)):
+            return find(self, tests, it, *arguments)
 
     finder._find = find_without
     try:

@@ -25,14 +25,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from ._cells.decorating import Decorating
+from ._cells.foreign import ForeignCell
 from ._cells.override import (
     AtomicContext,
     Layer,
     discard_now,
     finish_discarding,
-    in_one_step,
     is_overridden,
-    replace_layers,
     report_unawaited,
 )
 from ._cells.public import hide_annotations
@@ -53,40 +52,6 @@ __all__ = ["isolated", "reset"]
 
 #: The number of a value, the value, and its `discard`. A value that was made later has a higher number.
 Made = tuple[int, object, "Callable[[Any], object] | None"]
-
-
-class _Foreign:
-    """The place of a user's own cell, which has no override: its value is taken out and set again."""
-
-    _made = 0
-    _discard = None
-    _calls_user = True
-
-    def __init__(self, cell: Any) -> None:
-        self._cell = cell
-
-    def _place(self) -> tuple[Any, ...]:
-        return (self._cell,)
-
-    def _load(self) -> Any:
-        return self._cell.get(EMPTY)
-
-    def _replace(self, _: Any, new: Any, stack: Any, before: Any, after: Any) -> bool:
-        if not in_one_step(replace_layers, stack, before, after):  # pragma: no cover - another thread came in between
-            return False
-        self._cell.take(EMPTY)
-        if new is not EMPTY:
-            self._cell.set(new)
-        return True
-
-    def _wake(self) -> None:
-        pass
-
-    def _take_all(self) -> list[tuple[int, object]]:
-        return self._values_in(0, self._cell.take(EMPTY))
-
-    def _values_in(self, made: int, value: object) -> list[tuple[int, object]]:
-        return [] if value is EMPTY else [(made, value)]
 
 
 def _places() -> list[Any]:
@@ -115,7 +80,7 @@ def _is_table(it: object) -> TypeGuard[Any]:
 def _place_of(cell: Any) -> Any:
     if type(cell) is ForwardingNode:
         return OverridablePlace(cell, _place_of(cell._cell))
-    return cell._to_isolate() if hasattr(cell, "_to_isolate") else _Foreign(cell)
+    return cell._to_isolate() if hasattr(cell, "_to_isolate") else ForeignCell(cell)
 
 
 def _take(place: Any) -> list[Made]:

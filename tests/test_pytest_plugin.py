@@ -65,6 +65,12 @@ def test_last():
 '''
 
 
+@pytest.fixture(autouse=True)
+def _imports_proxies_before_pytester(gilonce: ModuleType) -> None:
+    """pytester forgets the modules that a run imports, but the registry would keep the proxies of such a run."""
+    gilonce.lazy_global(list)
+
+
 def run_pytest(gilonce: ModuleType, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *plugin.LOAD, "-p", "no:cacheprovider", *options],
@@ -96,6 +102,53 @@ def test_it_works_in_a_run_within_a_run(gilonce: ModuleType, pytester: pytest.Py
     pytester.makepyfile(f"{TESTS}\nSHARED = {option != 'function'}\n\n\nclass TestIt:\n    def test_it(self): pass\n")
     done = pytester.runpytest_inprocess(*plugin.LOAD, "--doctest-modules", "-o", f"gilonce_isolate={option}")
     done.assert_outcomes(passed=7)
+
+
+IN_CLASSES = """
+import sys, types, unittest
+import gilonce, pytest
+
+class OfModules(types.ModuleType): pass
+sys.modules[__name__].__class__ = OfModules
+
+def touched():
+    raise SystemError("touched during collection")
+
+CONFIG = gilonce.lazy_global(touched)
+test_config = CONFIG
+
+class Service:
+    \"\"\"
+    >>> 1 + 1
+    2
+    \"\"\"
+    config = CONFIG
+
+class TestIt(Service):
+    TestInner = test_config = CONFIG
+    def test_it(self): assert vars(TestIt)["test_config"] is vars(TestIt)["TestInner"] is CONFIG
+
+class TestUnit(Service, unittest.TestCase):
+    test_config = CONFIG
+    def test_it(self): assert vars(TestUnit)["test_config"] is vars(Service)["config"] is CONFIG
+
+@pytest.mark.parametrize("config", [pytest.param(CONFIG), pytest.param(CONFIG, id="named")])
+def test_parameter(config, request):
+    assert request.node.name in ("test_parameter[config]", "test_parameter[named]")
+    assert config is CONFIG
+
+@pytest.mark.parametrize(("config", "number"), [(CONFIG, 1)])
+def test_parameters(config, number): assert config is CONFIG
+"""
+
+
+def test_collection_touches_no_lazy_global_in_a_class_or_parameter(
+    gilonce: ModuleType, pytester: pytest.Pytester
+) -> None:
+    """Neither in a module of another class. Afterwards each is where it was."""
+    pytester.makepyfile(IN_CLASSES)
+    done = pytester.runpytest_inprocess(*plugin.LOAD, "--doctest-modules")
+    done.assert_outcomes(passed=6)
 
 
 def test_it_refuses_another_word_within_a_run(gilonce: ModuleType, pytester: pytest.Pytester) -> None:

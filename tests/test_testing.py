@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import functools
 import gc
 import inspect
@@ -316,6 +317,71 @@ def test_a_global_that_was_set_before_it_was_touched_is_as_before(gilonce: Modul
         assert module.CONFIG.upper() == "MADE"
     assert module.CONFIG.upper() == "SET"
     assert discarded == ["made"]
+
+
+@pytest.mark.parametrize("reify", [True, False])
+def test_a_global_with_a_users_own_cell_is_as_before(gilonce: ModuleType, testing: Any, reify: bool) -> None:
+    """`isolated`, `reset` and `cell_of` reach the proxy and the replaced names. There is no override."""
+
+    class Mine(OwnCell):
+        more = "more"
+
+        def get(self, default: Any = None) -> Any:
+            """Return another object each time, as a cell in a file would."""
+            value = super().get(default)
+            return value[:] if isinstance(value, list) else value
+
+    module: Any = ModuleType("own_cell_of_a_test")
+    vars(module).update(gilonce=gilonce, Mine=Mine, reify=reify)
+    sys.modules[module.__name__] = module
+    try:
+        exec("runs = []\ndef make():\n    runs.append(len(runs) + 1)\n    return runs[:]", vars(module))
+        exec("X = gilonce.lazy_global(make, cell=Mine, reify=reify)\nKEPT = [X]", vars(module))
+        assert (module.X[-1], type(module.X) is list) == (1, reify)
+        with testing.isolated():
+            assert module.X[-1] == module.KEPT[0][-1] == 2
+        assert module.X[-1] == module.KEPT[0][-1] == 1
+        testing.reset()
+        assert module.X[-1] == module.KEPT[0][-1] == 3
+        cell = gilonce.cell_of(module, "X")
+        assert ".Mine object at" in repr(cell)
+        assert (cell.take(), cell.is_set(), cell.more) == ([1, 2, 3], False, "more")
+        cell.set(["set"])
+        assert module.X == module.KEPT[0] == ["set"]
+        assert copy.copy(cell).get() == ["set"]
+        with pytest.raises(TypeError, match="a Mine has no override: let its class derive from one of gilonce's cells"):
+            cell.override("fake")
+    finally:
+        del sys.modules[module.__name__]
+
+
+def test_a_global_in_a_module_of_another_class_can_be_reset(gilonce: ModuleType, testing: Any) -> None:
+    """No code of that class runs when the name is replaced, in the defining module and in an importer."""
+
+    class Strange(ModuleType):
+        def __getattribute__(self, name: str) -> Any:
+            raise AssertionError(f"asked for {name}")
+
+    names = []
+    for name in ("strange_of_a_test", "strange_importer_of_a_test"):
+        names.append(vars(module := ModuleType(name)))
+        sys.modules[name] = module
+        module.__class__ = Strange
+    try:
+        names[0]["gilonce"] = gilonce
+        exec("X = gilonce.lazy_global(list)", names[0])
+        names[1]["X"] = names[0]["X"]
+        names[0]["X"].append("before")
+        gc.collect()
+        assert [type(each["X"]) for each in names] == [list, list]
+        with testing.isolated():
+            assert [len(each["X"]) for each in names] == [0, 0]
+        assert [len(each["X"]) for each in names] == [1, 1]
+        testing.reset()
+        assert [len(each["X"]) for each in names] == [0, 0]
+    finally:
+        for each in names:
+            del sys.modules[each["__name__"]]
 
 
 def test_isolated_decorates(app: App, testing: Any) -> None:

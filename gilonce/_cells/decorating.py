@@ -60,8 +60,23 @@ def _decorate_class(anew: MakeContext, cls: type, name: str) -> type:
             "decorate its methods, or use a fixture whose scope is the class"
         )
     for method in ("run", "debug"):
-        setattr(cls, method, _around_call(anew, getattr(cls, method)))
+        setattr(cls, method, _around_test(anew, getattr(cls, method), is_inherited=method not in vars(cls)))
     return cls
+
+
+def _around_test(anew: MakeContext, function: Any, is_inherited: bool) -> Any:
+    """Return `function` with one more context around it. The contexts of a base class stay outside of it."""
+    # Attributes are copied by `wraps`, so this checks that they belong to this very function.
+    known: Any = getattr(function, "_contexts", (None,))
+    decorated, outer, inner = known[1:] if known[0] is function else (function, (), ())
+    if is_inherited:
+        outer, inner = outer + inner, ()
+    inner = anew, *inner
+    call = decorated
+    for context in reversed(outer + inner):
+        call = _around_call(context, call)
+    call._contexts = call, decorated, outer, inner
+    return call
 
 
 def _around_call(anew: MakeContext, function: Any) -> Any:

@@ -17,6 +17,8 @@ step. If one of them has changed, it returns False, and its caller reads both ag
 it is a function in which no other code runs, and in Python a sequence of bytecodes between which threads do not switch
 (see `replace_entry`). Without a GIL, nothing can change a place and a stack in one step. There, a lock keeps overrides
 apart from each other for this step alone, in which no user code runs. Reads and initializers never take the lock.
+So in Python without a GIL, a change that another thread makes to an instance's dict or slot in the middle of the step,
+with `take()` for example, may be lost, or may undo the change of the override.
 
 Stacks are kept in `_stacks`, under a key that names the place. A stack cannot be kept in the cell, because the cell of
 a method or an attribute is a view, which is made again at each use. A field for it in every cell, instance and class
@@ -320,11 +322,11 @@ class AtomicContext:
     def __enter__(self: Any) -> Any:
         self._begin()
         try:
-            value = self._enter()
+            # Inside, so that only one bytecode is left in which an interrupt would leave this in force.
+            return self._enter()
         except BaseException:
             self._leave()
             raise
-        return value
 
     def __exit__(self: Any, *error: object) -> None:
         try:

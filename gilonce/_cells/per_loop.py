@@ -177,7 +177,9 @@ class LoopOnceCell(SplitCell):
     def override(self, value: Any, /) -> Override:
         """Replace the value of every event loop for a while, also of those that begin meanwhile.
 
-        It can be entered and left anywhere, also outside an event loop. Otherwise it works as `GILOnceCell.override`.
+        It can be entered and left anywhere, also outside an event loop. An initializer that is running at that moment
+        is not replaced: its caller gets its value, which the event loop has again afterwards. Otherwise it works as
+        `GILOnceCell.override`.
 
         Raises:
             RuntimeError: if the same override object is entered again before it is left.

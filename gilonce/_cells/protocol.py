@@ -24,6 +24,8 @@ class Cell(Protocol[T]):
     do what the `GILOnceCell` method of that name does. Cells differ in what shares a value: the process, a thread, or
     something else. `isinstance(x, Cell)` checks that the names exist.
 
+    Such a cell has no `override`. Derive from one of gilonce's cells to have it.
+
     Attributes:
         final: True if a value, once set, is the value for every caller. Only then may a value also be stored
             elsewhere: in an instance's `__dict__`, or as a global of a module.

@@ -245,19 +245,22 @@ class GILOnceCell:
 
         Entering writes `value` into the cell by one atomic step, whether or not the cell holds a value. Leaving puts
         back what was there before, even if the cell was empty. The whole process sees the override: it belongs to no
-        thread and no context.
+        thread and no context. Under pytest-xdist each worker is a process of its own. Tests that run in threads of one
+        process, as under pytest-run-parallel, share the override.
 
         * `with` and `async with` work. An override object may be entered again after it was left.
         * As a decorator it takes functions, coroutine functions, generator functions, asynchronous generator functions
           (such as fixtures), and `unittest.TestCase` classes, where it covers the whole run of each test, including
-          `setUp` and `tearDown`. Each call enters a new override.
+          `setUp` and `tearDown`. Each call enters a new override. If a base class has overrides too, they are entered
+          first.
         * Overrides of one cell form a stack. If one is left while others lie over it, it removes only itself. When the
           last is left, the cell is as it was before the first.
         * An initializer that is running meanwhile loses: its caller gets the override's value, and its own value goes
           to `discard`. The override's value is never discarded. If `take()` removes it and another value is published,
           leaving the override discards that other value.
-        * Ctrl-C does not prevent an override from being left. (Without the native core it does, if it comes at the very
-          first bytecode of `__exit__` and the program keeps the override object.)
+        * Ctrl-C does not prevent an override from being left, with these exceptions, and only if the program keeps the
+          override object: with `async with`, at the very end of `__aenter__` or the very beginning of `__aexit__`;
+          without the native core, at the last bytecode of `__enter__` or the very beginning of `__exit__`.
         * An override object that is freed before it is left is left then.
 
         Parameters:

@@ -270,15 +270,20 @@ class AllValues:
         return self._values_in(0, self._cell._cells)
 
     def _values_in(self, _: int, cells: Any) -> list[tuple[int, object]]:
-        """Take the values out of a container, but not those of overrides; return them with their numbers."""
-        from .override import is_overridden
+        """Take the values out of a container, but not those of overrides; return them with their numbers.
+
+        A value that is also in another container of this cell is not returned: it is in use, or will be again.
+        """
+        from .override import is_overridden, layers_of
 
         if cells is not self._cell._cells:
             # It was replaced, and will not be used again.
             cells.gone.append(True)
+        others = [it for it in [self._cell._cells, *[found for _, found in layers_of(self)]] if it is not cells]
+        in_use = {id(cell.get(EMPTY)) for other in others for cell in other.all()}
         taken = [
             (cell._made, cell.take(EMPTY))
             for cell in cells.all()
             if not is_overridden(cell) and (cells.value is EMPTY or cell.get(EMPTY) is not cells.value)
         ]
-        return [(made, value) for made, value in taken if value is not EMPTY]
+        return [(made, value) for made, value in taken if value is not EMPTY and id(value) not in in_use]

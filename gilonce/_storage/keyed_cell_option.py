@@ -223,9 +223,9 @@ class ForwardingNode(CopiedAsItsCell):
     def override(self, value: Any, /) -> Override:
         """Override the cell's value. See `GILOnceCell.override`."""
         if not hasattr(self._cell, "_to_override"):
-            raise TypeError(
-                f"a {type(self._cell).__name__} has no override: let its class derive from one of gilonce's cells"
-            )
+            from .._cells.foreign import no_override
+
+            raise no_override(self._cell)
         from .._cells.override import Override
 
         return Override(self, value)

@@ -84,16 +84,21 @@ def cell_of(owner: Any, name: str, /) -> Any:
         found = vars(owner).get(name, _NOTHING)
         cell = None if proxies is None else proxies.cell_of_name(owner, name)
     else:
-        cls = owner if is_class(owner) else type(owner)
-        shown = f"{cls.__qualname__}{'' if is_class(owner) else '()'}.{name}"
+        is_instance = not is_class(owner)
+        cls = type(owner) if is_instance else owner
+        shown = f"{cls.__qualname__}{'()' if is_instance else ''}.{name}"
         found = _find(cls, name)
+        if found is _NOTHING and not is_instance:
+            # A class is an instance of its metaclass.
+            found = _find(type(owner), name)
+            is_instance = found is not _NOTHING
         if found is _NOTHING:
             found = getattr(owner, "__dict__", {}).get(name, _NOTHING)
-        cell = _cell_in_class(found, owner, shown)
+        cell = _cell_in_class(found, owner, is_instance, shown)
     if cell is None:
         cell = _cell_of_object(found, proxies)
     if cell is None:
-        raise _error(shown, found)
+        raise _error(shown, found, _hint(owner, name, found, proxies))
     return cell
 
 
@@ -156,21 +161,27 @@ def _find(cls: type, name: str) -> Any:
 # and asking a lazy proxy for its class would touch it.
 
 
-def _cell_in_class(found: Any, owner: Any, shown: str) -> Any:
-    """Return the cell of a descriptor, found in the class of `owner`; None if it is something else."""
+def _cell_in_class(found: Any, owner: Any, is_instance: bool, shown: str) -> Any:
+    """Return the cell of a descriptor that was found in a class; None if it is something else.
+
+    `owner` is an instance of that class, or the class itself or one that derives from it.
+    """
     kind = type(found)
+    cls = type(owner) if is_instance else owner
     if issubclass(kind, once_property):
-        cell = found._cell_for(owner)
+        cell = found._cell_for(cls)
+        if cell is None and is_instance:
+            cell = found._cell_of(owner)
     else:
         once = _once_under(found)
         if once is None:
             return None
         if kind is classmethod:
-            cell = once._definition.cell_of(owner if is_class(owner) else type(owner))
+            cell = once._definition.cell_of(cls)
         elif kind is staticmethod:
             return getattr(once, "cell", None)
         else:
-            bound = once.__get__(None, owner) if is_class(owner) else once.__get__(owner, type(owner))
+            bound = once.__get__(owner if is_instance else None, cls)
             cell = getattr(bound, "cell", None)
     if cell is None:
         raise TypeError(f"{shown} has one value per instance: use cell_of(instance, {shown.rpartition('.')[2]!r})")
@@ -212,14 +223,29 @@ def _is_once_per_args(found: Any) -> bool:
     return issubclass(type(once), OncePerArgs)
 
 
-def _error(shown: str, found: object) -> TypeError:
+def _hint(owner: Any, name: str, found: object, proxies: Any) -> str:
+    """Return where the cell is that the caller probably means, for the message that there is none here."""
+    code = code_of_cell(owner)
+    if code is not None and name == "cell":
+        return f". The cell of this object is {code}"
+    place = None if proxies is None else proxies.place_of(name, found)
+    if place is None or not issubclass(type(owner), ModuleType):
+        return ""
+    module, name = place
+    return (
+        f". If this was imported from {module!r} after the first use there, "
+        f"write cell_of(sys.modules[{module!r}], {name!r})"
+    )
+
+
+def _error(shown: str, found: object, hint: str) -> TypeError:
     kind = type(found)
     if _is_once_per_args(found):
         return TypeError(f"{shown} has a cell for each set of arguments: use {shown}.cell(...) with the arguments")
     if kind is _Nothing:
-        return TypeError(f"there is no {shown}, so it has no cell")
+        return TypeError(f"there is no {shown}, so it has no cell{hint}")
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     return TypeError(
         f"{shown} has no cell, because it is of type {name!r}. "
-        "There is a cell behind a once_property, a lazy_global, and what @once decorates"
+        f"There is a cell behind a once_property, a lazy_global, and what @once decorates{hint}"
     )

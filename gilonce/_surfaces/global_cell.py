@@ -4,8 +4,8 @@ A touched proxy keeps the object, and so do the modules in which the first touch
 cell alone would change neither. `GlobalCell` changes the cell and then updates the proxy and the names.
 
 After the name in a module is replaced, the module does not lead to the proxy any more. `_kept` keeps the proxy, and
-with it the cell, as long as the module lives. For a namespace without a module, such as one given to `exec`, it keeps
-nothing.
+with it the cell, as long as the module lives. It keeps nothing if the module is not in `sys.modules` under its
+`__name__`, and nothing for a namespace without a module, such as one given to `exec`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from weakref import ref
 from .._cells.override import in_one_step
 from .._cells.racing import EMPTY, CopiedAsItsCell, GILOnceCell, NamedCell
 from .._cells.registry import register
+from .interfaces import module_entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ _kept: dict[int, tuple[ref[ModuleType], dict[str, Any]]] = {}
 
 
 def _keep(proxy: Any, namespace: dict[str, Any], name: str) -> None:
-    module = sys.modules.get(namespace.get("__name__", ""))
-    if type(module) is ModuleType and vars(module) is namespace:
+    module: Any = sys.modules.get(namespace.get("__name__", ""))
+    # `type()` and the descriptor, because a module may have another class, which can run any code.
+    if issubclass(type(module), ModuleType) and module_entries(module) is namespace:
         key = id(module)
         if key not in _kept:
             _kept.setdefault(key, (ref(module, partial(_kept.pop, key)), {}))
@@ -50,8 +52,14 @@ def is_lazy(it: object) -> bool:
 def cell_of_proxy(proxy: Any) -> Any:
     """Return the cell behind a proxy."""
     cell = proxy._self_cell
-    # If the cell is not final, the proxy keeps nothing, so its cell is enough. A user's own cell cannot be overridden.
-    return GlobalCell(proxy, cell) if cell.final and hasattr(type(cell), "_replace") else cell
+    if not cell.final:
+        # The proxy keeps nothing, so its cell is enough.
+        return cell
+    if hasattr(type(cell), "_replace"):
+        return GlobalCell(proxy, cell)
+    from .._cells.foreign import ForeignCell
+
+    return _ForeignGlobalCell(proxy, ForeignCell(cell))
 
 
 def cell_of_name(module: ModuleType, name: str) -> Any:
@@ -64,10 +72,19 @@ def cell_of_name(module: ModuleType, name: str) -> Any:
     return cell_of_proxy(proxy) if entry is not None and in_one_step(_is_ours, entry) else None
 
 
+def place_of(name: str, value: object) -> tuple[str, str] | None:
+    """Return the module and the name of a reified global that has this name or this value, or None."""
+    for _, proxies in list(_kept.values()):
+        for its_name, proxy in proxies.copy().items():
+            namespace = proxy._self_origin[2]
+            if its_name in namespace and (its_name == name or proxy._self_cell.get(EMPTY) is value):
+                return str(namespace.get("__name__")), its_name
+    return None
+
+
 def register_proxy(proxy: Any) -> None:
     """Register a proxy that is about to get a value, unless that was done before."""
-    # A user's cell without `take` cannot be reset.
-    if not proxy._self_is_registered and hasattr(type(proxy._self_cell), "take"):
+    if not proxy._self_is_registered:
         register(proxy)
         proxy._self_is_registered = True
 
@@ -75,8 +92,8 @@ def register_proxy(proxy: Any) -> None:
 class _Names(dict[tuple[int, str], "list[Any]"]):
     """The names in modules under which a touch has found the proxy, by the `id` of the namespace and the name.
 
-    Each entry is a list of the namespace, the name, and what gilonce has put there: the proxy or an object. It is made
-    before the name is replaced. So a thread that finds the object under the name also finds the entry.
+    Each entry is a list of the namespace, the name, and twice what gilonce has put there: the proxy or an object. It is
+    made before the name is replaced. So a thread that finds the object under the name also finds the entry.
     """
 
     __slots__ = ("__weakref__",)
@@ -101,16 +118,19 @@ def _names_of(proxy: Any) -> _Names:
 
 
 def _is_ours(entry: list[Any]) -> bool:
-    namespace, name, bound = entry
-    return name in namespace and namespace[name] is bound
+    namespace, name, bound, coming = entry
+    return name in namespace and (namespace[name] is bound or namespace[name] is coming)
 
 
 def _rebind(entry: list[Any], proxy: object, target: object) -> None:
-    namespace, name, bound = entry
+    namespace, name, bound, coming = entry
     # A name that the user has rebound is left alone, unless to the proxy, as monkeypatch does when it undoes.
     if name in namespace:
         found = namespace[name]
-        if found is bound or found is proxy:
+        if found is bound or found is coming or found is proxy:
+            # An interrupt may come between any two writes. At each point the entry has what the namespace holds.
+            entry[2] = found
+            entry[3] = target
             namespace[name] = target
             entry[2] = target
 
@@ -119,7 +139,7 @@ def note_names(proxy: Any, found: list[tuple[dict[str, Any], str]]) -> None:
     """Remember the names that `find_names` has found, before they are replaced."""
     names = _names_of(proxy)
     for namespace, name in found:
-        names.setdefault((id(namespace), name), [namespace, name, proxy])
+        names.setdefault((id(namespace), name), [namespace, name, proxy, proxy])
         _keep(proxy, namespace, name)
 
 
@@ -130,7 +150,10 @@ def replace_names(proxy: Any, target: object) -> None:
 
 
 def holds(proxy: Any, value: object) -> bool:
-    """Return whether the cell of a proxy holds `value`. A user's own cell, which has no override, always does."""
+    """Return whether the cell of a proxy holds `value`.
+
+    A user's own cell is not asked. So a touch that runs while another thread empties such a cell may undo that.
+    """
     cell = proxy._self_cell
     return not hasattr(type(cell), "_replace") or cell.get(EMPTY) is value
 
@@ -145,10 +168,11 @@ def follow_cell(proxy: Any, cell: Any) -> None:
     """Update a proxy, and the names in which it was replaced, to what the cell holds."""
     while True:
         value = cell._load()
-        if proxy._self_is_made:
+        if proxy._self_is_made is not False:
             proxy._self_update(value)
         replace_names(proxy, proxy if value is EMPTY else value)
-        if cell._load() is value:  # pragma: no branch - otherwise another thread has changed it
+        # A user's own cell is asked once, because each answer may be another object.
+        if cell._calls_user or cell._load() is value:  # pragma: no branch - otherwise another thread has changed it
             return
 
 
@@ -206,7 +230,9 @@ class GlobalCell(CopiedAsItsCell):
 
     # What `override` and `gilonce.testing` need; see `GILOnceCell`.
 
-    _calls_user = False
+    @property
+    def _calls_user(self) -> bool:
+        return bool(self._cell._calls_user)
 
     @property
     def _discard(self) -> Any:
@@ -250,3 +276,15 @@ class GlobalCell(CopiedAsItsCell):
     def _wake(self) -> None:
         self._cell._wake()
         follow_cell(self._proxy, self._cell)
+
+
+class _ForeignGlobalCell(GlobalCell):
+    """The same with a user's own cell. Other methods of that cell can be used as well."""
+
+    def override(self, _: Any, /) -> Override:
+        from .._cells.foreign import no_override
+
+        raise no_override(self._cell._cell)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cell, name)

@@ -53,6 +53,10 @@ def lazy_global(
     `P.__wrapped__` is the real object. Assigning another object to it has no effect: `cell_of(module, "P")` has
     `override`, `set` and `take`, which reach everyone.
 
+    A module that imports the name later gets the object itself, which `override`, `set` and `take` cannot replace.
+    They do not reach the name in a namespace without a module in `sys.modules` either, after `exec` for example, unless
+    their cell was asked for before the first use.
+
     Tools that look at everything in a module do not use its lazy globals: doctest, pydoc, unittest's loader, Sphinx's
     autodoc, and pytest with gilonce's plugin.
 

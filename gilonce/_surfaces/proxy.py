@@ -151,6 +151,9 @@ def check_end(proxy: Any, value: object) -> None:
 
 def stand_for(proxy: Any, value: object) -> None:
     """Make a proxy stand for an object, whose type is the proxy's interface from now on."""
+    if proxy._self_is_made is False:
+        # So that `follow_cell` updates the proxy, should this be interrupted.
+        proxy._self_is_made = None
     # The class comes first. If this is interrupted before the value is set, the next use comes here again.
     change_class(proxy, class_for(type(value)))
     # Not `proxy.__wrapped__ = value`: wrapt in Python would read attributes of the object.
@@ -171,7 +174,7 @@ def forget(proxy: Any) -> None:
     # The last inner proxies are kept alive. Another thread may still use one when the outer proxy gets its object.
     proxy._self_inner = [*proxy._self_inner[-15:], inner]
     declared = implied_interface(factory) if interface is None else interface
-    proxy._self_is_made = False
+    proxy._self_is_made = None
     # The class comes first. With the earlier class, another thread would get the inner proxy as `__wrapped__`.
     change_class(
         proxy,

@@ -55,7 +55,9 @@ def unwrapped(other: Any) -> Any:
 class ProxyMethods:
     """The methods of all proxies. They are copied, because wrapt's proxies in C and in Python share no base class."""
 
-    _self_is_made = False
+    #: True: the proxy keeps its object. False: it never had one. None: it reads its cell, but may also keep an object,
+    #: because it has forgotten one, or was interrupted before it was ready.
+    _self_is_made: bool | None = False
     # See `global_cell.py` and `proxy.forget`.
     _self_is_registered = False
     _self_names: Any = None

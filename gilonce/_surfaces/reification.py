@@ -37,8 +37,8 @@ def find_names(proxy: object, namespace: dict[str, Any], references: int | None)
     if elsewhere > 0:
         for name in names:
             for importer in sys.modules.copy().values():
-                # Only an exact `ModuleType` is safe to read: reading a module of `importlib.util.LazyLoader` loads it.
-                if type(importer) is ModuleType:
+                # `type()` and `module_entries`, because reading a module of `importlib.util.LazyLoader` loads it.
+                if issubclass(type(importer), ModuleType):
                     its_names = module_entries(importer)
                     if its_names is not namespace and name in its_names and its_names[name] is proxy:
                         found.append((its_names, name))

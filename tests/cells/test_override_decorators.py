@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import unittest
 from types import ModuleType
 from typing import Any
@@ -113,9 +114,47 @@ def test_an_override_decorates_test_cases(gilonce: ModuleType) -> None:
     TestIt("test_it").run(result)
     TestIt("test_it").debug()
     assert result.wasSuccessful()
-    # That of the base is entered last.
-    assert seen == ["outer"] * 8
+    # That of the base is entered first.
+    assert seen == ["inner"] * 8
     assert not cell.is_set()
+
+
+def test_on_a_subclass_of_a_test_case_the_nearer_override_is_in_force(gilonce: ModuleType) -> None:
+    """The order is that of blocks: those of the base, then those of the subclass, each from above to below."""
+    cells = [gilonce.GILOnceCell() for _ in range(3)]
+    first, second, third = cells
+    seen: list[Any] = []
+
+    @first.override("base")
+    class Base(unittest.TestCase):
+        def test_it(self) -> None:
+            seen.append([cell.get() for cell in cells])
+
+    @first.override("upper")
+    @first.override("middle")
+    @second.override("lower")
+    class Sub(Base): ...
+
+    @third.override("below all")
+    class SubSub(Sub): ...
+
+    class Copied(Base):
+        @functools.wraps(Base.run)
+        def run(self, result: Any = None) -> Any:
+            seen.append("own run")
+            return super().run(result)
+
+    third.override("own")(Copied)
+    for cls in Base, Sub, SubSub, Copied:
+        cls("test_it").run()
+    assert seen == [
+        ["base", None, None],
+        ["middle", "lower", None],
+        ["middle", "lower", "below all"],
+        "own run",
+        ["base", None, "own"],
+    ]
+    assert not any(cell.is_set() for cell in cells)
 
 
 def test_other_classes_and_other_things_are_not_decorated(gilonce: ModuleType) -> None:

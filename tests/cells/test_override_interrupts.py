@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support import survives_interrupts
 from support.bytecodes import AtBytecode, files_of, positions
-from support.overridable import CELLS
+from support.overridable import CELLS, assert_consistent
 
 pytestmark = pytest.mark.usefixtures("no_override_is_left")
 
@@ -133,13 +133,20 @@ def test_an_interrupt_while_entering_enters_nothing(gilonce: ModuleType, monkeyp
     assert not cell.is_set()
 
 
-@pytest.mark.parametrize("name", ["own", "method", "in_slot", "of_class"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["own", "method", "in_slot", "of_class", "lazy global"],
+        pytest.param("lazy global that stays a proxy", marks=pytest.mark.slow),
+        pytest.param("per_loop", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("value", ["empty", "full", pytest.param("replaced inside", marks=pytest.mark.slow)])
 def test_an_interrupt_leaves_no_override_behind(gilonce: ModuleType, name: str, value: str) -> None:
     """At every bytecode of entering and leaving: the interrupt gets out, and the cell is as before.
 
-    In Python, an interrupt at the very end of `__enter__` or the very beginning of `__exit__` leaves the override in
-    force until its object is dropped.
+    In Python, an interrupt at the last bytecode of `__enter__` or the very beginning of `__exit__` leaves the override
+    in force until its object is dropped.
     """
     if not survives_interrupts(gilonce):
         pytest.skip("CPython 3.10 does not survive an exception between any two bytecodes")
@@ -175,4 +182,5 @@ def test_an_interrupt_leaves_no_override_behind(gilonce: ModuleType, name: str, 
             del context
             gc.collect()
         assert cell.get("empty") == expected, position
+        assert_consistent(cell)
     assert position > 10

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import support
 from support import WATCHDOG, run_threads
-from support.overridable import CELLS
+from support.overridable import CELLS, assert_consistent
 
 pytestmark = pytest.mark.usefixtures("no_override_is_left")
 
@@ -48,6 +48,7 @@ def test_every_sequence_leaves_what_a_model_leaves(gilonce: ModuleType, cell: An
             value = value or step
             assert cell.get_or_init(lambda step=step: step) == value
         assert cell.get() == value
+        assert_consistent(cell)
     for override in entered.values():
         override.__exit__(None, None, None)
     assert cell.get() == (layers[0][1] if layers else value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +36,61 @@ def per_thread(gilonce: Any, discard: Any) -> Any:
 @kind
 def per_process(gilonce: Any, discard: Any) -> Any:
     return gilonce.ProcessOnceCell(discard=discard)
+
+
+class InLoop:
+    """A cell whose methods run as in a running event loop, without one that runs."""
+
+    def __init__(self, cell: Any) -> None:
+        self._cell = cell
+        self._loop = asyncio.new_event_loop()
+
+    def __del__(self) -> None:
+        self._loop.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return functools.partial(self._call, getattr(self._cell, name))
+
+    def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        asyncio._set_running_loop(self._loop)
+        try:
+            return method(*arguments)
+        finally:
+            asyncio._set_running_loop(None)
+
+
+@kind
+def per_loop(gilonce: Any, discard: Any) -> Any:
+    return InLoop(gilonce.LoopOnceCell(discard=discard))
+
+
+def lazy_global(gilonce: Any, discard: Any, reify: bool = True) -> Any:
+    """Return the cell of a lazy global that was used, and then emptied."""
+    namespace = {"gilonce": gilonce, "discard": discard, "reify": reify}
+    code = "X = ALIAS = gilonce.lazy_global(lambda: 'used', discard=discard, reify=reify)\nPROXY = [X]\nstr(X)"
+    exec(code, namespace)
+    (proxy,) = namespace["PROXY"]
+    cell = gilonce.cell_of(type("Holder", (), {"X": proxy}), "X")
+    cell.take()
+    return cell
+
+
+def assert_consistent(cell: Any) -> None:
+    """Assert that the proxy of a lazy global, and the names where it was replaced, agree with its cell."""
+    proxy = getattr(cell, "_proxy", None)
+    if proxy is not None:
+        value = cell.get(proxy)
+        # `get_or_init` of the cell, unlike a touch, leaves the proxy under the names.
+        assert all(
+            any(namespace[name] is it for it in (value, proxy))
+            for namespace, name, *_ in (proxy._self_names or {}).values()
+        )
+        assert not cell.is_set() or str(proxy) == str(value)
+        assert cell.is_set() or not proxy._self_is_made
+
+
+CELLS["lazy global"] = lazy_global
+CELLS["lazy global that stays a proxy"] = functools.partial(lazy_global, reify=False)
 
 
 def owner(gilonce: Any, discard: Any) -> Any:

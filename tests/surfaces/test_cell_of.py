@@ -280,3 +280,75 @@ def test_cache_clear_forgets_without_discarding(gilonce: ModuleType) -> None:
     assert owner.method.cache_clear() is None
     assert owner.method() is not before
     assert discarded == []
+
+
+def test_an_attribute_of_a_metaclass_belongs_to_the_class(gilonce: ModuleType) -> None:
+    """Each class has a value of its own. What a class has itself comes first."""
+
+    class Meta(type):
+        @gilonce.once
+        def table(cls) -> Any:
+            return [cls]
+
+        @gilonce.once
+        @classmethod
+        def shared(cls) -> Any:
+            return [cls]
+
+        @gilonce.once_property
+        def name(cls) -> Any: ...
+
+        @gilonce.once_property
+        @staticmethod
+        def static() -> Any:
+            return ["static"]
+
+    class Base(metaclass=Meta): ...
+
+    class Sub(Base): ...
+
+    class Own(Base):
+        @gilonce.once
+        @classmethod
+        def table(cls) -> Any:
+            return ["own"]
+
+    for cls in Base, Sub:
+        assert gilonce.cell_of(cls, "table").get() is None
+        assert gilonce.cell_of(cls, "table").get_or_init(list) is cls.table()
+    assert Own.table() is gilonce.cell_of(Own, "table").get()
+    assert Base.shared() is gilonce.cell_of(Sub, "shared").get()
+    assert Base.static is gilonce.cell_of(Sub, "static").get()
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        gilonce.cell_of(Base, "name").set("no")
+    with pytest.raises(TypeError, match=r"Meta\.table has one value per instance"):
+        gilonce.cell_of(Meta, "table")
+    with pytest.raises(TypeError, match=r"there is no .*Base\.missing"):
+        gilonce.cell_of(Base, "missing")
+
+
+def test_a_name_that_was_imported_after_the_first_use_is_told_from_which_module(
+    gilonce: ModuleType, names: Names
+) -> None:
+    exec("LATE = gilonce.lazy_global(lambda: {})\nbool(LATE)", vars(names.module))
+    late: Any = ModuleType("late")
+    late.LATE = late.ALIAS = names.module.LATE  # type: ignore[attr-defined]
+    late.NUMBER = 7
+    message = r"first use there, write cell_of\(sys\.modules\['names_of_tests'\], 'LATE'\)$"
+    with pytest.raises(TypeError, match=message):
+        gilonce.cell_of(late, "ALIAS")
+    late.LATE = "an override's, which is gone"
+    with pytest.raises(TypeError, match=message):
+        gilonce.cell_of(late, "LATE")
+    with pytest.raises(TypeError, match=r"@once decorates$"):
+        gilonce.cell_of(late, "NUMBER")
+    with pytest.raises(TypeError, match=r"so it has no cell$"):
+        gilonce.cell_of(list, "LATE")
+
+
+def test_the_name_cell_is_answered_with_the_cell(gilonce: ModuleType) -> None:
+    @gilonce.once
+    def get_connection() -> Any: ...
+
+    with pytest.raises(TypeError, match=r"The cell of this object is .*get_connection\.cell$"):
+        gilonce.cell_of(get_connection, "cell")

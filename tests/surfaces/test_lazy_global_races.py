@@ -12,7 +12,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from support import run_threads
+from support import run_threads, survives_interrupts
+from support.bytecodes import AtBytecode, files_of, positions
 
 serial = itertools.count()
 
@@ -133,3 +134,25 @@ def test_wrapt_ends_the_touch_of_a_lazy_tuple(gilonce: ModuleType, value: Any) -
         proxy = gilonce.lazy_global(lambda: value, interface=interface, reify=False)
         assert str(proxy) == str(value)
         assert proxy.__wrapped__ is value
+
+
+def raise_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_override_reaches_a_global_whose_first_touch_was_interrupted(gilonce: ModuleType) -> None:
+    """At every bytecode of the touch. The proxy may have the object by then, or the class of its proxies."""
+    if not survives_interrupts(gilonce):
+        pytest.skip("CPython 3.10 does not survive an exception between any two bytecodes")
+    for position in positions():
+        proxy = gilonce.lazy_global(lambda: ["computed"], reify=False)
+        cell = gilonce.cell_of(type("Holder", (), {"X": proxy}), "X")
+        at_bytecode = AtBytecode(position, raise_interrupt, (files_of(gilonce),))
+        with contextlib.suppress(KeyboardInterrupt):
+            at_bytecode.run(lambda proxy=proxy: len(proxy))
+        with cell.override("fake"):
+            assert str(proxy) == "fake", position
+        assert str(proxy) == "['computed']", position
+        if not at_bytecode.has_acted:
+            break
+    assert position > 10

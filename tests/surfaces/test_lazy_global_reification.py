@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import itertools
@@ -124,6 +125,42 @@ def test_an_interrupted_reification_is_made_up_for_by_the_next_touch(gilonce: Mo
         len(proxy)
     assert len(proxy) == 1
     assert type(namespace["X"]) is list
+
+
+def test_a_name_is_known_after_each_of_two_interrupts(gilonce: ModuleType) -> None:
+    """An interrupt between two writes leaves a name that gilonce has replaced, and that it replaces again."""
+    namespace: Any = {"gilonce": gilonce}
+    exec("X = gilonce.lazy_global(lambda: [1])\nPROXY = [X]\nbool(X)", namespace)
+    (proxy,) = namespace["PROXY"]
+    ((_, name, value, _),) = proxy._self_names.values()
+    rebind = importlib.import_module("gilonce._surfaces.global_cell")._rebind
+    left = 0
+
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise KeyboardInterrupt
+
+    class Entry(list[Any]):
+        def __setitem__(self, key: Any, value: Any) -> None:
+            count()
+            super().__setitem__(key, value)
+
+    class Namespace(dict[str, Any]):
+        def __setitem__(self, key: str, value: Any) -> None:
+            count()
+            super().__setitem__(key, value)
+
+    for writes in itertools.product(range(5), repeat=2):
+        entry = Entry([Namespace({name: value}), name, value, value])
+        for allowed, target in zip(writes, ("first", "second"), strict=True):
+            left = allowed
+            with contextlib.suppress(KeyboardInterrupt):
+                rebind(entry, proxy, target)
+        left = 100
+        rebind(entry, proxy, value)
+        assert entry[0] == {name: value}, writes
 
 
 @pytest.mark.parametrize(
