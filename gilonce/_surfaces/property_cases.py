@@ -22,7 +22,8 @@ from types import MethodType
 
 from .._cells.callables import name_of
 from .._cells.racing import EMPTY, AlreadySetError
-from .._storage.bound import is_class, prepare
+from .._storage.bound import is_class
+from .._storage.class_values import prepare
 from .awaitable_value import AwaitableValue
 from .recognised import is_read_by_tool
 from .slots import entry_of, member_for, prepare_class
