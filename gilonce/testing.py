@@ -37,7 +37,8 @@ from ._cells.override import (
 from ._cells.public import hide_annotations
 from ._cells.racing import EMPTY
 from ._cells.registry import registered
-from ._storage.bound import is_class, own_values
+from ._storage.bound import is_class
+from ._storage.class_values import own_values
 from ._storage.keyed import OwnedTable
 from ._storage.keyed_cell_option import ForwardingNode, OverridablePlace
 from ._surfaces.cell_of import cell_of_registered, code_of_cell

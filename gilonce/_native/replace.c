@@ -156,8 +156,8 @@ SPEC(per_args_spec, "_surfaces.once_per_args.OncePerArgs", PerArgs, CALLED, per_
 SPEC(per_args_method_spec, "_surfaces.once_per_args.OncePerArgs", PerArgs, METHOD, per_args_method_slots);
 SPEC(bound_args_spec, "_surfaces.once_per_args.BoundOncePerArgs", BoundOnce, CALLED, bound_args_slots);
 SPEC(context_spec, "_cells.override.AtomicContext", PyObject, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, context_slots);
-SPEC(property_spec, "_surfaces.once_property._DictProperty", Property, PLAIN, property_slots);
-SPEC(slot_property_spec, "_surfaces.once_property._SlotOrAsyncProperty", Property, PLAIN, slot_property_slots);
+SPEC(property_spec, "_surfaces.property_cases.DictProperty", Property, PLAIN, property_slots);
+SPEC(slot_property_spec, "_surfaces.property_cases.SlotOrAsyncProperty", Property, PLAIN, slot_property_slots);
 
 enum {
     COMPLETED = 1,  /* the type gets each attribute of the Python class that it does not define */
@@ -189,8 +189,8 @@ static const Replacement replacements[] = {
     {"OncePerArgsMethod", &per_args_method_spec, TEXTS_ONLY | FROZEN, NOWHERE, NOWHERE, NOWHERE},
     {"BoundOncePerArgs", &bound_args_spec, COMPLETED, STATE(bound_args_type), NOWHERE, NOWHERE},
     {"AtomicContext", &context_spec, COMPLETED, NOWHERE, NOWHERE, NOWHERE},
-    {"_DictProperty", &property_spec, COMPLETED, NOWHERE, STATE(python_property), NOWHERE},
-    {"_SlotOrAsyncProperty", &slot_property_spec, COMPLETED, NOWHERE, STATE(python_slot_property), NOWHERE},
+    {"DictProperty", &property_spec, COMPLETED, NOWHERE, STATE(python_property), NOWHERE},
+    {"SlotOrAsyncProperty", &slot_property_spec, COMPLETED, NOWHERE, STATE(python_slot_property), NOWHERE},
     {NULL, NULL, 0, NOWHERE, NOWHERE, NOWHERE},
 };
 

@@ -32,7 +32,6 @@ from .._cells.callables import name_of
 from .._cells.exclusive import ExclusiveInit, OnceLock, WaitingInit
 from .._cells.racing import EMPTY, GILOnceCell, name_cell
 from .bound import (
-    CELL_SUFFIX,
     Definition,
     DictCell,
     NotesInClass,
@@ -41,6 +40,7 @@ from .bound import (
     is_reference_to,
     reference_to,
 )
+from .class_values import CELL_SUFFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 
     from .._cells.racing import Discard
     from .._cells.wait_graph import Attempt
-    from .bound import BoundCell, ClassValues, FindSlot
+    from .bound import BoundCell, FindSlot
+    from .class_values import ClassValues
 
     Make = Callable[[], Any]
 

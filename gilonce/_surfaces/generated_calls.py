@@ -15,7 +15,7 @@ from __future__ import annotations
 from types import MethodType
 
 from .._cells.callables import name_of
-from .._storage.bound import CLASS_VALUES
+from .._storage.class_values import CLASS_VALUES
 from .._storage.keyed import Table
 from .binding import is_called_as_shown
 from .once_per_args import BoundOncePerArgs, OncePerArgs, _doc, _module

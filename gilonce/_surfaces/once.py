@@ -30,7 +30,8 @@ from .._cells.public import hide_annotations, public
 from .._cells.racing import EMPTY, GILOnceCell, make_cell
 from .._cells.registry import register_later
 from .._native import replace_with_native
-from .._storage.bound import Definition, is_class, own_values, prepare
+from .._storage.bound import Definition, is_class
+from .._storage.class_values import own_values, prepare
 from .disguise import (
     Derived,
     FunctionUnder,

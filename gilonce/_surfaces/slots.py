@@ -14,7 +14,8 @@ from types import MemberDescriptorType
 
 from .._cells.arguments import check_discard
 from .._cells.callables import name_of
-from .._storage.bound import advice_for, class_values, own_values, owner_of_slots, prepare
+from .._storage.bound import advice_for, owner_of_slots
+from .._storage.class_values import class_values, own_values, prepare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

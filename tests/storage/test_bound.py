@@ -6,8 +6,8 @@ These tests step in between the operations of that implementation, so they name 
 from __future__ import annotations
 
 import copy
-import sys
 import threading
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -72,7 +72,7 @@ def make(gilonce: ModuleType, place: Place) -> Any:
     """A function that makes a view of one and the same slot."""
     if gilonce.__implementation__ == "native":
         pytest.skip("in C, nothing comes between the look and the write, so there is no claim")
-    bound = sys.modules["gilonce._storage.bound"]
+    bound = import_module("gilonce._storage.bound")
     definition = bound.Definition(Owner, None, "")
     owner = Owner()
     return lambda: bound.SlotCell(definition, owner, lambda _owner: place)
@@ -151,7 +151,7 @@ def test_a_claim_that_came_too_late_decides_nothing(make: Any, place: Place) -> 
     """A thread that meets a claim looks at the slot afterwards, and returns what is there."""
     make()._publish("published")
     cell = make()
-    cell._claims[id(cell._owner)] = sys.modules["gilonce._storage.bound"].Claim(cell._owner, "too late")
+    cell._claims[id(cell._owner)] = import_module("gilonce._storage.bound").Claim(cell._owner, "too late")
     assert cell.get() == "published"
     assert cell._claims == {}
     assert make()._publish("second") == ("published", False)
@@ -204,7 +204,7 @@ def test_a_claim_that_was_taken_or_assigned_over_is_not_written_any_more(make: A
 def test_a_claim_that_gave_way_to_another_is_not_written_any_more(make: Any, place: Place) -> None:
     """Taken, and followed by a new value on its way: the old one does not come back."""
     cell = make()
-    newer = sys.modules["gilonce._storage.bound"].Claim(cell._owner, "newer")
+    newer = import_module("gilonce._storage.bound").Claim(cell._owner, "newer")
     place.once_after_read(lambda: cell._claims.update({id(cell._owner): newer}))
     assert cell._publish("claimed") == ("newer", False)
     assert make().get() == "newer"
@@ -290,7 +290,7 @@ def test_a_take_that_is_under_way_hides_nothing_from_readers(make: Any, place: P
 def test_a_publisher_that_meets_a_take_at_its_end_publishes(make: Any, place: Place) -> None:
     """The slot is empty already, only the claim of the taker still stands."""
     cell = make()
-    claim = sys.modules["gilonce._storage.bound"].Claim(cell._owner, sys.modules["gilonce._cells.racing"].EMPTY)
+    claim = import_module("gilonce._storage.bound").Claim(cell._owner, import_module("gilonce._cells.racing").EMPTY)
     claim.is_written = True
     cell._claims[id(cell._owner)] = claim
     assert make()._publish("new") == ("new", True)
@@ -300,7 +300,7 @@ def test_a_publisher_that_meets_a_take_at_its_end_publishes(make: Any, place: Pl
 def test_an_override_finishes_a_claim_that_it_meets(make: Any, place: Place) -> None:
     """The claimed value was there first, so it is what the override puts back."""
     cell = make()
-    claim = sys.modules["gilonce._storage.bound"].Claim(cell._owner, "claimed")
+    claim = import_module("gilonce._storage.bound").Claim(cell._owner, "claimed")
     # After the override has found that the slot is empty, and before it has a claim of its own.
     place.once_after_read(lambda: cell._claims.update({id(cell._owner): claim}))
     with make().override("fake"):
@@ -341,7 +341,7 @@ def test_without_a_gil_a_value_may_be_deleted_between_check_and_deletion(make: A
 
 def test_a_set_that_races_with_take_knows_that_it_wrote(gilonce: ModuleType) -> None:
     """A value that was there before does not make ours rejected."""
-    bound = sys.modules["gilonce._storage.bound"]
+    bound = import_module("gilonce._storage.bound")
 
     class Racing(dict[str, object]):
         def get(self, key: str, default: object = None) -> object:
@@ -354,7 +354,7 @@ def test_a_set_that_races_with_take_knows_that_it_wrote(gilonce: ModuleType) -> 
 @pytest.mark.parametrize("kind", ["slot", "class", "instance"])
 def test_many_threads_publish_one_value_to_any_place(gilonce: ModuleType, kind: str) -> None:
     """Law 1 under a race for the write itself, hundreds of times, and no claim stays behind."""
-    bound = sys.modules["gilonce._storage.bound"]
+    bound = import_module("gilonce._storage.bound")
 
     class Slotted:
         __slots__ = ("_x",)
@@ -375,57 +375,12 @@ def test_many_threads_publish_one_value_to_any_place(gilonce: ModuleType, kind: 
         assert len({id(value) for value, _ in got}) == 1
         assert sum(written for _, written in got) == 1
         assert make().get() is got[0][0]
-    assert definition.claims == bound._candidates == {}
-
-
-def test_an_interrupt_while_making_the_values_of_a_class_leaves_nothing(
-    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing else than the class itself refers to it afterwards."""
-    bound = sys.modules["gilonce._storage.bound"]
-
-    class Interrupting(dict[Any, Any]):
-        def setdefault(self, key: object, claim: object) -> Any:
-            super().setdefault(key, claim)
-            raise KeyboardInterrupt
-
-    class Fresh:
-        pass
-
-    assert bound.class_values(Owner, "") is bound.class_values(Owner, "")
-    bound._candidates[id(Owner)] = "left behind by Ctrl-C"
-    assert bound.class_values(Owner, "") is bound.class_values(Owner, "")
-    assert bound._candidates == {}
-    pending = Interrupting()
-    monkeypatch.setattr(bound, "_candidates", pending)
-    with pytest.raises(KeyboardInterrupt):
-        bound.class_values(Fresh, "")
-    assert pending == {}
-    assert bound.class_values(Fresh, "") is bound.class_values(Fresh, "")
-
-
-def test_values_that_another_thread_has_just_put_into_the_class_are_its_values(gilonce: ModuleType) -> None:
-    """A candidate that came too late decides nothing."""
-    bound = sys.modules["gilonce._storage.bound"]
-
-    class Fresh:
-        pass
-
-    class Late(dict[Any, Any]):
-        def setdefault(self, key: object, claim: object) -> Any:
-            bound._candidates = {}
-            bound.class_values(Fresh, "")
-            return claim
-
-    late = bound._candidates = Late()
-    values = bound.class_values(Fresh, "")
-    assert values is bound.class_values(Fresh, "")
-    assert late == {}
+    assert definition.claims == import_module("gilonce._storage.class_values")._candidates == {}
 
 
 def test_the_primitives_of_a_place_are_left_to_its_kind(gilonce: ModuleType) -> None:
     """What all views share has no place of its own."""
-    bound = sys.modules["gilonce._storage.bound"]
+    bound = import_module("gilonce._storage.bound")
     cell = bound.BoundCell(bound.Definition(Owner, None, ""))
     for operation in (lambda: cell.assign(1), lambda: cell.is_same_place(cell)):
         with pytest.raises(NotImplementedError):

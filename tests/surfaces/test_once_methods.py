@@ -194,7 +194,7 @@ def test_a_class_that_takes_no_attributes_is_refused_before_anything_runs(gilonc
     for _ in range(2):
         with pytest.raises(TypeError, match=r"'int' takes no attributes, so it cannot keep the value of .*of\(\)"):
             of.__get__(int)()
-        assert sys.modules["gilonce._storage.bound"]._candidates == {}
+        assert sys.modules["gilonce._storage.class_values"]._candidates == {}
 
 
 @pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy's ctypes is written in Python")
@@ -214,7 +214,7 @@ def test_a_metaclass_that_refuses_attributes_is_named(gilonce: ModuleType) -> No
     for _ in range(2):
         with pytest.raises(TypeError, match=r"'Point' takes no attributes, so it cannot keep .*origin\(\)"):
             Point.origin()
-        assert sys.modules["gilonce._storage.bound"]._candidates == {}
+        assert sys.modules["gilonce._storage.class_values"]._candidates == {}
 
 
 def test_what_is_kept_in_a_class_does_not_show(gilonce: ModuleType) -> None:

@@ -27,10 +27,13 @@ def test_a_class_may_change_while_its_properties_are_looked_through(gilonce: Mod
         assert got == [5, 5, None]
 
 
-def test_the_module_may_be_executed_again(gilonce: ModuleType) -> None:
+@pytest.mark.parametrize(
+    "names", [["once_property"], ["property_cases", "property_classes", "once_property"]], ids=["one", "all"]
+)
+def test_the_modules_may_be_executed_again(gilonce: ModuleType, names: list[str]) -> None:
     """What was imported before goes on working beside what is imported after; so for a subclass."""
     source = """
-import importlib, asyncio, copy
+import importlib, asyncio, copy, sys
 import gilonce, gilonce._surfaces.once_property
 old = gilonce.once_property
 class OldSub(old): pass
@@ -42,7 +45,8 @@ class Before:
     def x(self): return object()
 before = Before()
 value = before.x
-importlib.reload(gilonce._surfaces.once_property)
+for name in sys.argv[1:]:
+    importlib.reload(getattr(gilonce._surfaces, name))
 new = gilonce._surfaces.once_property.once_property
 assert new is not old
 class LateSub(old): pass
@@ -74,7 +78,7 @@ check(OldOwnInit, "a note")
 assert before.x is value
 assert Before().x is not value
 """
-    run_python(gilonce, "-c", source)
+    run_python(gilonce, "-c", source, *names)
 
 
 def test_what_it_was_made_of_can_be_replaced(gilonce: ModuleType) -> None:

@@ -185,6 +185,7 @@ def test_a_class_may_derive_from_property_too(gilonce: ModuleType) -> None:
         assert prop.fget is prop.func
         assert prop.__name__ == name
     assert issubclass(Both, gilonce.once_property)
+    assert {cls.__module__ for cls in Both.__mro__ if cls.__name__ == "once_property"} == {"gilonce"}
     assert not issubclass(property, gilonce.once_property)
     assert not isinstance(property(), gilonce.once_property)
     assert not issubclass(Both, type(vars(Owner)["slotted"]))
@@ -197,6 +198,21 @@ def test_a_class_may_derive_from_property_too(gilonce: ModuleType) -> None:
     assert type(copied) is Both
     assert type("Other", (), {"plain": copied})().plain is not None
     assert copied._definition.key != vars(Owner)["plain"]._definition.key
+
+
+def test_a_slot_is_not_shared_by_properties_in_python(gilonce: ModuleType) -> None:
+    """A class that derives from `property`, too, is in Python in both implementations."""
+
+    class Both(gilonce.once_property, property):  # type: ignore[name-defined, misc]
+        pass
+
+    class Owner:
+        __slots__ = ("_slotted",)
+        one = Both(lambda self: 1, slot="_slotted")
+        other = Both(lambda self: 2, slot="_slotted")
+
+    with pytest.raises(TypeError, match="both name the slot '_slotted'"):
+        assert Owner().one
 
 
 def test_a_class_may_derive_from_property_and_more(gilonce: ModuleType) -> None:

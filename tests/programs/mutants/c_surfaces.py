@@ -9,6 +9,7 @@ FOREIGN_KEY = (
     "surfaces/test_once_property_changes.py::"
     "test_what_a_property_works_with_may_be_replaced_while_a_foreign_key_is_compared[{{}}-{}-{}-{}]"
 )
+PROPERTY_TEST = "surfaces/test_once_property_subclasses.py::test_"
 
 ONCE = [
     Mutant(
@@ -283,6 +284,45 @@ ATTRIBUTES = [
         "    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(mro) && found == 0; i++) {",
         "    for (Py_ssize_t i = PyTuple_GET_SIZE(mro) - 1; i >= 0 && found == 0; i--) {",
         ("surfaces/test_once_property.py::test_an_override_that_calls_super_keeps_both_values_apart[{}]",),
+    ),
+]
+
+#: About the class that C replaces. They are mistakes in Python that only the native core shows.
+PROPERTY_CLASSES = [
+    Mutant(
+        "a property in Python gets a class in C",
+        "_surfaces/property_classes.py",
+        "class_property, static_property = cls._classes\n",
+        "class_property, static_property = _classes_over_c\n",
+        (PROPERTY_TEST + "a_class_may_derive_from_property_too[{}]",),
+    ),
+    Mutant(
+        "a property in Python is not a once_property",
+        "_surfaces/property_classes.py",
+        "    made.register(cls)\n",
+        "",
+        (PROPERTY_TEST + "a_class_may_derive_from_property_too[{}]",),
+    ),
+    Mutant(
+        "a property in Python names the module that has it",
+        "_surfaces/property_classes.py",
+        "made._in_python = public(cls)",
+        "made._in_python = cls",
+        (PROPERTY_TEST + "a_class_may_derive_from_property_too[{}]",),
+    ),
+    Mutant(
+        "properties in Python share a slot unnoticed",
+        "_surfaces/property_classes.py",
+        "issubclass(cls, cls._classes[1])",
+        "issubclass(cls, _classes_over_c[1])",
+        (PROPERTY_TEST + "a_slot_is_not_shared_by_properties_in_python[{}]",),
+    ),
+    Mutant(
+        "a class derives from C and from another class with fields",
+        "_surfaces/property_classes.py",
+        "                if base in bases:\n",
+        "                if base is None:\n",
+        (PROPERTY_TEST + "of_a_subclass_and_property_only_python_can_make_one_class[{}]",),
     ),
 ]
 
@@ -751,4 +791,4 @@ CHOSEN = [
     ),
 ]
 
-MUTANTS = [*CHOSEN, *ONCE, *ATTRIBUTES, *PROPERTY, *GLOBAL, *MODULE]
+MUTANTS = [*CHOSEN, *ONCE, *ATTRIBUTES, *PROPERTY_CLASSES, *PROPERTY, *GLOBAL, *MODULE]

@@ -294,14 +294,14 @@ PYTHON = [
     ),
     Mutant(
         "a class notes a definition after its value is published",
-        "_storage/bound.py",
+        "_storage/class_values.py",
         "        self.register()\n",
         "        return\n",
         (BESIDE.format("property_of_class"), BESIDE.format("once_above_classmethod")),
     ),
     Mutant(
         "the value of a class keeps the number of an earlier one with the same id",
-        "_storage/bound.py",
+        "_storage/class_values.py",
         "        elif key not in self and self.made[key][1]:\n",
         "        elif False:\n",
         (TESTING + "a_value_of_a_class_that_is_where_an_earlier_one_was_is_a_later_one[{}]",),

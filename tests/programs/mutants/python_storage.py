@@ -1,4 +1,4 @@
-"""Mistakes in `gilonce/_storage/bound.py`: the places in instances, slots and classes."""
+"""Mistakes in `bound.py` and `class_values.py` of `gilonce/_storage/`: the places in instances, slots and classes."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ MUTANTS = [
     ),
     Mutant(
         "a subclass uses the values of its base",
-        "_storage/bound.py",
+        "_storage/class_values.py",
         "values = cls.__dict__.get(CLASS_VALUES)\n"
         "    return values if type(values) is ClassValues and values.owner() is cls else None",
         "values = getattr(cls, CLASS_VALUES, None)\n    return values if type(values) is ClassValues else None",
@@ -103,21 +103,21 @@ MUTANTS = [
     ),
     Mutant(
         "a class that is made anew takes over the values of the first",
-        "_storage/bound.py",
+        "_storage/class_values.py",
         "type(values) is ClassValues and values.owner() is cls else None",
         "type(values) is ClassValues else None",
         ("surfaces/test_once_methods.py::test_a_class_that_is_made_anew_takes_no_values_from_the_first[{}]",),
     ),
     Mutant(
         "each thread that makes the values of a class writes its own candidate",
-        "_storage/bound.py",
+        "_storage/class_values.py",
         "candidate = _candidates.setdefault(key, candidate)",
         "_candidates.setdefault(key, candidate)",
         (BETWEEN.format("classmethod_of_subclass: touch | touch"),),
     ),
     Mutant(
         "the candidate for the values of a class is never dropped",
-        "_storage/bound.py",
+        "_storage/class_values.py",
         "        if _candidates.get(key) is candidate:\n            _candidates.pop(key, None)\n",
         "",
         ("surfaces/test_once_lifetimes.py::test_a_class_whose_value_nobody_asks_for_is_not_kept_alive[{}]",),
@@ -211,7 +211,7 @@ MUTANTS = [
     ),
     Mutant(
         "a class that takes no attributes is kept alive",
-        "_storage/bound.py",
+        "_storage/class_values.py",
         "        _candidates.pop(id(cls), None)\n        raise TypeError",
         "        raise TypeError",
         ("surfaces/test_once_methods.py::test_a_class_that_takes_no_attributes_is_refused_before_anything_runs[{}]",),

@@ -494,21 +494,21 @@ PROPERTY_TEST = "surfaces/test_once_property"
 PROPERTY = [
     Mutant(
         "a base publishes under the derived name",
-        "_surfaces/once_property.py",
+        "_surfaces/property_cases.py",
         "key = name if entry_of(type(instance), name) is self else self._definition.key",
         "key = name",
         ("surfaces/test_once_property.py::test_an_override_that_calls_super_keeps_both_values_apart[{}]",),
     ),
     Mutant(
         "overridden properties of one name share a key",
-        "_surfaces/once_property.py",
+        "_surfaces/property_cases.py",
         "key = name if entry_of(type(instance), name) is self else self._definition.key",
         'key = name if entry_of(type(instance), name) is self else f"_{name}"',
         ("surfaces/test_once_property.py::test_three_levels_and_a_diamond_each_keep_their_own[{}]",),
     ),
     Mutant(
         "an attribute error of a lazy attribute is swallowed",
-        "_surfaces/once_property.py",
+        "_surfaces/property_cases.py",
         "return AwaitableValue(cell, initializer) if self._is_async else cell.get_or_init(initializer)",
         "try:\n"
         "            return AwaitableValue(cell, initializer) if self._is_async else cell.get_or_init(initializer)\n"
@@ -686,7 +686,7 @@ PROPERTY = [
     ),
     Mutant(
         "a value is not shown to what reads every attribute",
-        "_surfaces/once_property.py",
+        "_surfaces/property_cases.py",
         "            value = self._cell.get(EMPTY)\n",
         "            value = EMPTY\n",
         ("ecosystem/test_loaders.py::test_what_has_a_value_shows_it[{}]",),
@@ -756,7 +756,7 @@ PROPERTY = [
     ),
     Mutant(
         "an async property that has not begun cannot be thrown into",
-        "_surfaces/once_property.py",
+        "_surfaces/awaitable_value.py",
         "return self._started().throw(*error)",
         "return self._coroutine.throw(*error)",
         (
@@ -772,14 +772,14 @@ PROPERTY = [
     ),
     Mutant(
         "an assignment to a slot is lost once there is a value",
-        "_surfaces/once_property.py",
+        "_surfaces/property_cases.py",
         "cell.assign(value)",
         "cell._publish(value)",
         ("surfaces/test_once_property_slots.py::test_a_slot_holds_the_value_instead[{}]",),
     ),
     Mutant(
         "to delete what is not there is no error",
-        "_surfaces/once_property.py",
+        "_surfaces/property_cases.py",
         "if self._cell_of(instance).take(EMPTY) is EMPTY:",
         "if self._cell_of(instance).take(EMPTY) is None:",
         ("surfaces/test_once_property_slots.py::test_a_slot_holds_the_value_instead[{}]",),
@@ -794,7 +794,7 @@ PROPERTY = [
     ),
     Mutant(
         "a lazy class attribute has one value for all subclasses",
-        "_surfaces/once_property.py",
+        "_surfaces/property_cases.py",
         "return self._read(self._definition.cell_of(cls), MethodType(self._function, cls))",
         "cls = cls.__mro__[-2]\n"
         "        return self._read(self._definition.cell_of(cls), MethodType(self._function, cls))",
@@ -830,21 +830,21 @@ PROPERTY = [
     ),
     Mutant(
         "the abstract mark of property is assigned",
-        "_surfaces/once_property.py",
+        "_surfaces/property_cases.py",
         "    __isabstractmethod__ = False\n",
         "",
         (PROPERTY_TEST + "_subclasses.py::test_a_class_may_derive_from_property_too[{}]",),
     ),
     Mutant(
         "a property that was not initialized is used",
-        "_surfaces/once_property.py",
+        "_surfaces/property_cases.py",
         "        if self._definition is None:\n",
         "        if self is None:\n",
         (PROPERTY_TEST + "_subclasses.py::test_a_subclass_that_does_not_call_our_init_is_told_so[{}]",),
     ),
     Mutant(
         "to delete what is not there names the attribute only",
-        "_surfaces/once_property.py",
+        "_surfaces/property_cases.py",
         "raise AttributeError(message, name=name, obj=instance)",
         "raise AttributeError(name, name=name, obj=instance)",
         (PROPERTY_TEST + "_errors.py::test_to_delete_what_is_not_there_is_an_error_like_any[{}-True-True-None]",),
@@ -875,14 +875,14 @@ PROPERTY = [
     ),
     Mutant(
         "properties have classes made from the module as it is now",
-        "_surfaces/once_property.py",
-        "class_property, static_property = cls._property_classes\n",
-        "class_property, static_property = once_property._property_classes\n",
-        (PROPERTY_TEST + "_changes.py::test_the_module_may_be_executed_again[{}]",),
+        "_surfaces/property_classes.py",
+        "class_property, static_property = cls._classes\n",
+        "class_property, static_property = DictProperty._classes\n",
+        (PROPERTY_TEST + "_changes.py::test_the_modules_may_be_executed_again[{}-all]",),
     ),
     Mutant(
         "an async property is awaited once",
-        "_surfaces/once_property.py",
+        "_surfaces/awaitable_value.py",
         "return self._cell.aget_or_init(self._initializer).__await__()",
         "return self._started().__await__()",
         ("surfaces/test_once_property_async.py::test_an_async_property_is_awaited_as_often_as_one_likes[{}]",),
