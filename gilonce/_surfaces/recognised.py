@@ -15,6 +15,7 @@ slot and returns the published one. What attrs writes afterwards is then always 
 from __future__ import annotations
 
 import sys
+from itertools import count
 from types import FunctionType, MemberDescriptorType, MethodType
 
 from .disguise import AttributeOfFunctools, Derived
@@ -53,7 +54,7 @@ def _is_unwrapped_by_pydantic() -> bool:
 
     For `@computed_field` it wants the return type of the function, and takes the `.func` of a `cached_property`.
     """
-    return _module_of(sys._getframe(2).f_back) == "pydantic._internal._decorators"
+    return _module_of(_caller(3)) == "pydantic._internal._decorators"
 
 
 #: The modules that read every attribute of a class, to find out what there is. pytest does so in `_pytest.compat`.
@@ -80,17 +81,30 @@ def is_read_by_tool() -> bool:
 
     Such code gets the property of a class that has no value yet, as it gets a `functools.cached_property`.
     """
-    return _is_tool(_module_of(sys._getframe(1).f_back), _READ_ALL)
+    return _is_tool(_module_of(_caller(2)), _READ_ALL)
 
 
 def is_looked_at_by_tool() -> bool:
     """Return whether an untouched lazy global was asked by code that looks at everything in a module."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and (module := _module_of(frame)) in _BETWEEN:
+    for depth in count(1):
+        frame = _caller(depth)
+        module = _module_of(frame)
+        if module not in _BETWEEN:
+            break
         if module == "pydoc" and frame.f_code.co_name in _LOOK_AT_ALL_IN_PYDOC:
             return True
-        frame = frame.f_back
-    return _is_tool(_module_of(frame), _LOOK_AT_ALL)
+    return _is_tool(module, _LOOK_AT_ALL)
+
+
+def _caller(depth: int) -> Any:
+    """Return the frame so far above the function that calls this, or None.
+
+    Not by `f_back`: without memory for the frame that is None, and leaves the MemoryError set for whatever runs next.
+    """
+    try:
+        return sys._getframe(depth + 1)
+    except ValueError:
+        return None
 
 
 def _is_tool(module: str, tools: frozenset[str]) -> bool:
