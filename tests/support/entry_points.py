@@ -605,6 +605,7 @@ def tables(shared: Shared) -> None:
     "per_args_getset.__dict__",
     "per_args_getset._is_async",
     "per_args_getset._binds_to",
+    "per_args_getset._may_have_other_name",
     "per_args_getset._takes_owner",
     "per_args_members._function",
     "per_args_members._table",
@@ -621,6 +622,8 @@ def look_at_per_args(shared: Shared) -> None:
         assert function._is_async is False
         assert function._binds_to in ("nothing", "instance")
         assert function._takes_owner in (True, False, None)
+        assert function._may_have_other_name in (True, False)
+        function._may_have_other_name = function._may_have_other_name
         assert callable(function._function)
         assert function._table is function._table
         assert function._definition is function._definition

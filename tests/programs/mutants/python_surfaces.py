@@ -638,7 +638,7 @@ PROPERTY = [
     Mutant(
         "what reads every attribute of a class computes it",
         "_surfaces/recognised.py",
-        "return _is_tool(_module_of(sys._getframe(1).f_back), _READ_ALL)",
+        "return _is_tool(_module_of(_caller(2)), _READ_ALL)",
         "return False",
         ("ecosystem/test_loaders.py::test_no_class_is_computed_by_what_looks_at_it[{}]",),
     ),
