@@ -13,7 +13,7 @@ import typing
 import weakref
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Annotated, Any  # noqa: F401 - annotations below name it
 
 import pytest
 from support import run_python
@@ -129,6 +129,9 @@ NOTHING = [
     *(typing.Optional[int], typing.Union[int, str]),  # noqa: UP007, UP045 - not the same objects
     *(typing.SupportsInt, typing.Annotated, "no.such", "int | None", "Optional[int]", "list[int] | dict[str, int]", ""),
     *("7", "list]", "typing.Any", "os.nothing", "len.__self__", "local", "object", "list[int", "int()", "[int]"),
+    *("'", "'list\"", "''list''", "'list | None'", "Annotated", "Annotated[list | None, 1]", "Annotated[, list]"),
+    *(collections.abc.Iterable, collections.abc.Callable[[int], str], "collections.abc.Mapping[str, int]"),
+    *(typing.Iterator[int], typing.Annotated[list[int] | None, 1]),
 ]
 
 
@@ -210,8 +213,9 @@ def decorated(function: Any) -> Any:
     [
         *[(list[int], list), (typing.Dict[str, int], dict), (typing.Annotated[list, 1], list), ("list", list)],  # noqa: UP006
         *[(" dict[str, list[int]] ", dict), ("Path", Path), ("Holder.Held", Holder.Held)],
-        *[(collections.abc.Callable[[int], str], collections.abc.Callable), (typing.List, list)],  # noqa: UP006
-        *[("weakref.WeakSet", weakref.WeakSet), ("collections.abc.Iterable[int]", collections.abc.Iterable)],
+        *[("weakref.WeakSet", weakref.WeakSet), ("weakref.WeakSet[int]", weakref.WeakSet), (typing.List, list)],  # noqa: UP006
+        *[("'list'", list), (' "dict[str, int]" ', dict), ("Annotated[list, [1, 2]]", list)],
+        *[("typing.Annotated[dict[str, int], 1]", dict), (typing.Annotated[dict[str, int], 1], dict)],
     ],
     ids=repr,
 )
