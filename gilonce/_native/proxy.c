@@ -275,10 +275,14 @@ implied_interface(PyObject *factory, PyObject *return_name)
 
 /* Return the proxy class for `interface`, a new reference, if `known` has it; else NULL without an exception. `known`
    is the dict `_by_interface` in Python. For the address of an interface, it has a tuple: a weak reference to the
-   interface, the proxy class, and whether the interface counts even if it is only an annotation. */
+   interface, the proxy class, and whether the interface counts even if it is only an annotation; and more. */
 static PyObject *
 class_for(PyObject *known, PyObject *interface, int is_annotation)
 {
+    if (!(((PyTypeObject *)interface)->tp_flags & Py_TPFLAGS_IMMUTABLETYPE)) {
+        /* It may have got special methods since. The Python function compares them. */
+        return NULL;
+    }
     PyObject *key = PyLong_FromVoidPtr(interface);
     PyObject *entry = NULL;
     PyObject *found = NULL;

@@ -51,12 +51,33 @@ def required(it: object, name: str) -> Any:
     return method
 
 
-def special_names_of(cls: type) -> set[str]:
-    """Return the special names that instances of `cls` have. An entry that is None in a class counts as missing."""
+def all_entries_of(cls: type) -> dict[str, Any]:
+    """Return all entries of a class and its bases."""
     entries: dict[str, Any] = {}
     for base in reversed(mro_of(cls)):
         entries.update(entries_in(base))
-    return {name for name, entry in entries.items() if entry is not None and str(name)[:2] == "__"}
+    return entries
+
+
+def special_names_of(cls: type) -> set[str]:
+    """Return the special names that instances of `cls` have. An entry that is None in a class counts as missing."""
+    return {name for name, entry in all_entries_of(cls).items() if entry is not None and str(name)[:2] == "__"}
+
+
+#: The flag of classes whose attributes cannot be assigned.
+_IMMUTABLE = 1 << 8
+
+
+def changeable_names_of(cls: type) -> list[tuple[str, bool]]:
+    """Return the special names that could be others later, with whether each is hidden by None, to compare them."""
+    return [
+        (name, entry is None)
+        for base in mro_of(cls)
+        if not flags_of(base) & _IMMUTABLE
+        # A copy, because another thread may add an attribute.
+        for name, entry in entries_in(base).copy().items()
+        if str(name)[:2] == "__"
+    ]
 
 
 def implied_interface(factory: Any) -> type | None:

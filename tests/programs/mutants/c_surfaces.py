@@ -453,6 +453,8 @@ PROPERTY = [
     ),
 ]
 
+SAYS_NOTHING = "surfaces/test_lazy_global_interfaces.py::test_an_annotation_that_says_nothing_counts_as_none"
+
 GLOBAL = [
     Mutant(
         "what is the proxy's own is asked of the real object",
@@ -480,10 +482,24 @@ GLOBAL = [
         "_native/proxy.c",
         "(!is_annotation || PyTuple_GET_ITEM(entry, 2) == Py_True)",
         "1",
+        (SAYS_NOTHING + "[{}-<class 'object'>]",),
+    ),
+    Mutant(
+        "a proxy made in C has the methods that its class had at first",
+        "_native/proxy.c",
+        "if (!(((PyTypeObject *)interface)->tp_flags & Py_TPFLAGS_IMMUTABLETYPE)) {",
+        "if (0) {",
         (
-            "surfaces/test_lazy_global_interfaces.py::test_an_annotation_that_says_nothing_counts_as_none[{}-typing.Any]",
+            "surfaces/test_lazy_global_interfaces.py::test_a_proxy_has_the_methods_that_its_class_has_got_before[{}-interface-None]",
         ),
-        needs="Python 3.11",
+    ),
+    Mutant(
+        "inspect does not find attributes of a proxy's object, in C",
+        "_native/proxy_types.c",
+        '    {"__dict__", proxy_get_dict, NULL, NULL, NULL},\n',
+        "",
+        ("surfaces/test_lazy_global_touched.py::test_a_touched_proxy_can_be_given_to_code_that_tells_kinds_apart[{}]",),
+        needs="Python 3.13",
     ),
     Mutant(
         "the interface that was given is overlooked",
@@ -563,7 +579,9 @@ GLOBAL = [
         "_native/proxy.c",
         "if (referent == interface && (",
         "if ((",
-        ("surfaces/test_lazy_global_interfaces.py::test_an_interface_is_not_taken_for_one_that_lay_where_it_lies[{}]",),
+        (
+            "surfaces/test_lazy_global_interfaces.py::test_an_interface_is_not_taken_for_one_that_lay_where_it_lies[{}-dict]",
+        ),
     ),
     Mutant(
         "to make a proxy adds a reference to what is known of its interface",
