@@ -453,6 +453,10 @@ PROPERTY = [
     ),
 ]
 
+LATE_METHODS = (
+    "surfaces/test_lazy_global_interfaces.py::"
+    "test_a_proxy_has_the_methods_that_its_class_has_got_before[{}-interface-None]"
+)
 SAYS_NOTHING = "surfaces/test_lazy_global_interfaces.py::test_an_annotation_that_says_nothing_counts_as_none"
 
 GLOBAL = [
@@ -487,11 +491,25 @@ GLOBAL = [
     Mutant(
         "a proxy made in C has the methods that its class had at first",
         "_native/proxy.c",
-        "if (!(((PyTypeObject *)interface)->tp_flags & Py_TPFLAGS_IMMUTABLETYPE)) {",
-        "if (0) {",
-        (
-            "surfaces/test_lazy_global_interfaces.py::test_a_proxy_has_the_methods_that_its_class_has_got_before[{}-interface-None]",
-        ),
+        "    if (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) {\n        return 1;",
+        "    if (1) {\n        return 1;",
+        (LATE_METHODS,),
+    ),
+    Mutant(
+        "a proxy made in C has the methods that its class has lost",
+        "_native/proxy.c",
+        "return is_same && count == PyList_GET_SIZE(names);",
+        "return is_same;",
+        (LATE_METHODS,),
+        needs=GIL,
+    ),
+    Mutant(
+        "a proxy made in C lacks the methods that its class had hidden",
+        "_native/proxy.c",
+        "(PyTuple_GET_ITEM(known, 1) == Py_True) == (entry == Py_None);",
+        "1;",
+        (LATE_METHODS,),
+        needs=GIL,
     ),
     Mutant(
         "inspect does not find attributes of a proxy's object, in C",
