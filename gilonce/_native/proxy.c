@@ -273,9 +273,49 @@ implied_interface(PyObject *factory, PyObject *return_name)
 #endif
 }
 
+/* Return whether `changeable_names_of(type)` in Python would return a list that is equal to `names`. Returns 0 if that
+   function has to determine it. */
+static int
+names_are_unchanged(PyTypeObject *type, PyObject *names)
+{
+    if (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) {
+        return 1;
+    }
+#ifdef Py_GIL_DISABLED
+    /* Another thread may change a class meanwhile. */
+    (void)names;
+    return 0;
+#else
+    /* Nothing is owned, because the loop runs no user code. Only types that can change have a `tp_dict` in 3.12. */
+    Py_ssize_t count = 0;
+    int is_same = 1;
+    for (Py_ssize_t i = 0; is_same && i < PyTuple_GET_SIZE(type->tp_mro); i++) {
+        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(type->tp_mro, i);
+        PyObject *name, *entry;
+        Py_ssize_t position = 0;
+        if (base->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) {
+            continue;
+        }
+        while (is_same && PyDict_Next(base->tp_dict, &position, &name, &entry)) {
+            if (!PyUnicode_CheckExact(name)) {
+                is_same = 0;
+            }
+            else if (PyUnicode_GET_LENGTH(name) > 1 && PyUnicode_READ_CHAR(name, 0) == '_' &&
+                     PyUnicode_READ_CHAR(name, 1) == '_') {
+                PyObject *known = count < PyList_GET_SIZE(names) ? PyList_GET_ITEM(names, count++) : NULL;
+                is_same = known != NULL && PyTuple_GET_ITEM(known, 0) == name &&
+                          (PyTuple_GET_ITEM(known, 1) == Py_True) == (entry == Py_None);
+            }
+        }
+    }
+    return is_same && count == PyList_GET_SIZE(names);
+#endif
+}
+
 /* Return the proxy class for `interface`, a new reference, if `known` has it; else NULL without an exception. `known`
    is the dict `_by_interface` in Python. For the address of an interface, it has a tuple: a weak reference to the
-   interface, the proxy class, and whether the interface counts even if it is only an annotation. */
+   interface, the proxy class, whether the interface counts even if it is only an annotation, and the special names
+   that the proxy class was made for. */
 static PyObject *
 class_for(PyObject *known, PyObject *interface, int is_annotation)
 {
@@ -284,7 +324,8 @@ class_for(PyObject *known, PyObject *interface, int is_annotation)
     PyObject *found = NULL;
     if (key != NULL && dict_load(known, key, &entry) > 0) {
         PyObject *referent = weakref_get(PyTuple_GET_ITEM(entry, 0));
-        if (referent == interface && (!is_annotation || PyTuple_GET_ITEM(entry, 2) == Py_True)) {
+        if (referent == interface && (!is_annotation || PyTuple_GET_ITEM(entry, 2) == Py_True) &&
+            names_are_unchanged((PyTypeObject *)interface, PyTuple_GET_ITEM(entry, 3))) {
             found = Py_NewRef(PyTuple_GET_ITEM(entry, 1));
         }
         Py_XDECREF(referent);

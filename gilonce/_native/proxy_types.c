@@ -14,8 +14,17 @@ proxy_set_wrapped(PyObject *self, PyObject *value, void *Py_UNUSED(closure))
     return set_wrapped(self, value, NULL);
 }
 
+/* For `inspect.getattr_static`, which reads a `__dict__` only if its descriptor is in C. All other code gets the
+   object's `__dict__` from `proxy_getattro`. */
+static PyObject *
+proxy_get_dict(PyObject *self, void *Py_UNUSED(closure))
+{
+    return PyObject_CallMethod(self, "_self_static_dict", NULL);
+}
+
 static PyGetSetDef proxy_getset[] = {
     {"__wrapped__", proxy_get_wrapped, proxy_set_wrapped, NULL, NULL},
+    {"__dict__", proxy_get_dict, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -51,19 +51,41 @@ def required(it: object, name: str) -> Any:
     return method
 
 
-def special_names_of(cls: type) -> set[str]:
-    """Return the special names that instances of `cls` have. An entry that is None in a class counts as missing."""
+def all_entries_of(cls: type) -> dict[str, Any]:
+    """Return all entries of a class and its bases."""
     entries: dict[str, Any] = {}
     for base in reversed(mro_of(cls)):
         entries.update(entries_in(base))
-    return {name for name, entry in entries.items() if entry is not None and str(name)[:2] == "__"}
+    return entries
+
+
+def special_names_of(cls: type) -> set[str]:
+    """Return the special names that instances of `cls` have. An entry that is None in a class counts as missing."""
+    return {name for name, entry in all_entries_of(cls).items() if entry is not None and str(name)[:2] == "__"}
+
+
+#: The flag of classes whose attributes cannot be assigned.
+_IMMUTABLE = 1 << 8
+
+
+def changeable_names_of(cls: type) -> list[tuple[str, bool]]:
+    """Return the special names that could be others later, with whether each is hidden by None, to compare them."""
+    return [
+        (name, entry is None)
+        for base in mro_of(cls)
+        if not flags_of(base) & _IMMUTABLE
+        # A copy, because another thread may add an attribute.
+        for name, entry in entries_in(base).copy().items()
+        if str(name)[:2] == "__"
+    ]
 
 
 def implied_interface(factory: Any) -> type | None:
     """Return the class of the object that `factory` makes, or None if `factory` does not say.
 
     That is `factory` itself if it is a class, else its return annotation. A string is looked up, not evaluated.
-    `dict[str, int]` counts as `dict`. A union, a protocol and everything from `typing` count as None.
+    `dict[str, int]` counts as `dict`. A union, a protocol, and everything from `typing` or `collections.abc` count as
+    None.
     """
     functools = sys.modules.get("functools")
     while functools is not None and type(factory) is functools.partial:
@@ -77,9 +99,10 @@ def implied_interface(factory: Any) -> type | None:
         return None
     if type(annotation) is str:
         annotation = _look_up(annotation, factory)
-    if not is_class(annotation):
+    # More than one step, because the origin of `Annotated[dict[str, int], 1]` is `dict[str, int]`.
+    while annotation is not None and not is_class(annotation):
         annotation = _origin_of(annotation)
-    return annotation if is_class(annotation) and says_something(annotation) else None
+    return annotation if annotation is not None and says_something(annotation) else None
 
 
 def _origin_of(annotation: object) -> Any:
@@ -115,9 +138,10 @@ def says_something(cls: type) -> bool:
     """Return whether an annotation that is this class says what the object can do."""
     if cls is object or entry_of(cls, "_is_protocol", False) is True:
         return False
-    # `Any`, `Annotated`, `TextIO` and `Union` are classes in some versions.
+    # `Any`, `Annotated`, `TextIO` and `Union` are classes in some versions. `Iterable` and `Mapping` are as good as
+    # protocols: the object has another class, with more methods.
     module = entries_in(cls).get("__module__")
-    return module not in _TYPING and name_of_class(cls) != "Union"
+    return module not in (*_TYPING, "collections.abc") and name_of_class(cls) != "Union"
 
 
 _NAMES = re.compile(r"\w+(\.\w+)*")
@@ -126,8 +150,14 @@ _NAMES = re.compile(r"\w+(\.\w+)*")
 def _look_up(text: str, factory: Any) -> Any:
     """Return what an annotation names, or None. It may be a name or dotted names, with arguments in brackets."""
     text = text.strip()
+    if text[:1] in ("'", '"') and text[-1] == text[0]:
+        # `-> "dict"` under `from __future__ import annotations`.
+        text = text[1:-1].strip()
     match = _NAMES.match(text)
-    if match is None or not _is_one_bracket(text[match.end() :].strip()):
+    if match is None:
+        return None
+    arguments = text[match.end() :].strip()
+    if not _is_one_bracket(arguments):
         return None
     first, *others = match.group().split(".")
     names = _globals_of(factory)
@@ -141,7 +171,20 @@ def _look_up(text: str, factory: Any) -> Any:
             found = entry_of(found, name)
         else:
             return None
+    typing = sys.modules.get("typing")
+    if typing is not None and found is typing.Annotated:
+        return _look_up(_first_of(arguments[1:-1]), factory)
     return found
+
+
+def _first_of(arguments: str) -> str:
+    """Return the text before the first comma that is not in brackets."""
+    depth = 0
+    for index, character in enumerate(arguments):
+        depth += (character == "[") - (character == "]")
+        if character == "," and depth == 0:
+            return arguments[:index]
+    return arguments
 
 
 def _is_one_bracket(text: str) -> bool:

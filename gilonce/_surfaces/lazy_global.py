@@ -63,9 +63,11 @@ def lazy_global(
     Parameters:
         factory: called without arguments on the first use.
         interface: the class of the object, as specific as you know it. Before the first use, the proxy has the special
-            methods of this class, and `isinstance` and `P.__class__` go by it. The default is `factory` itself if it is
-            a class, else its return annotation if that names one class. Without an interface, the proxy can be
-            anything until it is used.
+            methods of this class, and `isinstance` and `P.__class__` go by it. So do `P.__doc__`, `P.__module__`,
+            `P.__dict__` and special names that the class lacks, except if it is `type`, `FunctionType`, `ModuleType` or
+            a class with a `__getattr__`: then reading these uses the proxy. The default is `factory` itself if it is a
+            class, else its return annotation if that names one class, which is not one of `collections.abc`. Without
+            an interface, the proxy can be anything until it is used.
         reify: whether the first use replaces the name by the object.
         discard: called with each object that lost the race; see `GILOnceCell`.
         cell: a callable that makes the cell. The default is `GILOnceCell`. Use `OnceLock`,

@@ -23,8 +23,28 @@ from .._cells.callables import name_of
 from .._cells.racing import EMPTY, GILOnceCell
 from .._native import replace_with_native
 from .global_cell import follow_if_changed, holds, note_names, register_proxy, replace_names
-from .interfaces import entries_in, flags_of, implied_interface, mro_of, name_of_class, says_something, special_names_of
-from .proxy_methods import ALWAYS, BINARY, FALLBACKS, LACKS_TRUNC, OPTIONAL, OfInterface, shared_methods
+from .interfaces import (
+    changeable_names_of,
+    entries_in,
+    flags_of,
+    implied_interface,
+    mro_of,
+    name_of_class,
+    says_something,
+    special_names_of,
+)
+from .proxy_methods import (
+    ALWAYS,
+    BINARY,
+    FALLBACKS,
+    LACKS_AEXIT,
+    LACKS_EXIT,
+    LACKS_TRUNC,
+    OPTIONAL,
+    STATIC_DICT,
+    OfInterface,
+    shared_methods,
+)
 from .recognised import is_looked_at_by_tool
 from .reification import find_names, references_to
 
@@ -262,11 +282,15 @@ def entries_for(interface: type | None, is_native: bool) -> dict[str, Any]:
     interpreter compares with None before it calls them. For `__len__` it does not, and the error of `len(P)` would be
     "'NoneType' object is not callable".
     """
-    entries: dict[str, Any] = {"__module__": "gilonce", "_self_update": update}
+    # The `repr` of a weak reference looks up `__name__` in the class. wrapt's descriptor raises an error if the object
+    # has no name, and the interpreter turns that into a SystemError. None is not a name, and touches nothing.
+    entries: dict[str, Any] = {"__module__": "gilonce", "_self_update": update, "__name__": None}
+    bases = () if interface is None else mro_of(interface)
+    if not is_native and (interface is None or type in bases):
+        entries["__dict__"] = STATIC_DICT
     if interface is None:
         return {**entries, **ALWAYS}
     has = special_names_of(interface)
-    bases = mro_of(interface)
     if str in bases or bytes in bases:
         has.add("__fspath__")  # text and bytes are paths without having the method
     if not is_native and "__getitem__" in has:
@@ -275,7 +299,7 @@ def entries_for(interface: type | None, is_native: bool) -> dict[str, Any]:
     is_indexed = "__getitem__" in has
     lacking = {
         "__hash__": True,
-        # The interpreter looks for both methods, and calls the first, which raises the object's error.
+        # The interpreter looks for both methods, and calls the first, which raises an error; see `LACKS_EXIT`.
         "__exit__": True,
         "__aexit__": True,
         # Because of wrapt's `__getitem__`, a proxy in Python would count as iterable.
@@ -290,24 +314,35 @@ def entries_for(interface: type | None, is_native: bool) -> dict[str, Any]:
     entries.update({name: OfInterface(interface, name) for name in OfInterface.NAMES if name in has})
     if is_native and "__trunc__" not in has:
         entries["__trunc__"] = LACKS_TRUNC
+    if "__exit__" not in has:
+        entries["__enter__"] = LACKS_EXIT
+    if "__aexit__" not in has:
+        entries["__aenter__"] = LACKS_AEXIT
     return entries
 
 
-def _constructor(interface: type, base: Any) -> Any:
+def _constructor(interface: type | None, base: Any) -> Any:
     """Return a `__new__` that lets `type(P)(...)` make an instance of the interface, as generic code expects it to."""
-    its_class = ref(interface)
+    its_class: Any = None if interface is None else ref(interface)
 
     def new(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
         # A class that a user has derived from ours makes proxies.
-        return its_class()(*args, **kwargs) if is_ours(cls) else base.__new__(cls)  # type: ignore[misc]
+        if not is_ours(cls):
+            return base.__new__(cls)
+        if its_class is None:
+            raise TypeError(
+                "type(P)() of a lazy_global P cannot know the class of its object: write P.__wrapped__ instead of P, "
+                "or give lazy_global() an interface=..."
+            )
+        return its_class()(*args, **kwargs)
 
     return staticmethod(new)
 
 
-#: By the `id` of an interface: the interface, its class of proxies, and whether an annotation that is the interface
-#: says something. The interface is held weakly, and its entry goes with it. The key is not the interface itself,
-#: because a metaclass can make hashing it run any code.
-Classes = dict[int, tuple["ref[type]", "type[LazyProxy]", bool]]
+#: By the `id` of an interface: the interface, its class of proxies, whether an annotation that is the interface says
+#: something, and the special names that the class was made for. The interface is held weakly, and its entry goes with
+#: it. The key is not the interface itself, because a metaclass can make hashing it run any code.
+Classes = dict[int, tuple["ref[type]", "type[LazyProxy]", bool, "list[tuple[str, bool]]"]]
 
 _by_interface: Classes = {}
 
@@ -321,18 +356,19 @@ def class_for(
 ) -> type[LazyProxy]:
     """Return the class of proxies for objects of class `interface`, from `known` or new with `more` entries."""
     key = id(interface)
+    names = changeable_names_of(interface)
     found = known.get(key)
-    if found is not None and found[0]() is interface:
+    if found is not None and found[0]() is interface and found[3] == names:
         return found[1]
     entries = {**entries_for(interface, is_native), "__new__": _constructor(interface, base), **(more or {})}
     proxy_class = _new_class(base, interface, name_of_class(interface), entries)
-    known[key] = ref(interface, partial(known.pop, key)), proxy_class, says_something(interface)
+    known[key] = ref(interface, partial(known.pop, key)), proxy_class, says_something(interface), names
     return proxy_class  # type: ignore[no-any-return]
 
 
 def class_for_anything(base: type, is_native: bool, more: dict[str, Any] | None = None) -> type[LazyProxy]:
     """Return a new class of proxies for objects of which nothing is known."""
-    entries = {**entries_for(None, is_native), **(more or {})}
+    entries = {**entries_for(None, is_native), "__new__": _constructor(None, base), **(more or {})}
     return _new_class(base, None, "LazyProxy", entries)  # type: ignore[no-any-return]
 
 

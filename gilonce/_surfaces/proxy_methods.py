@@ -14,7 +14,7 @@ from weakref import ref
 from wrapt import BaseObjectProxy
 
 from .._cells.callables import name_of
-from .interfaces import entry_of, is_ordinary, name_of_class, required, special
+from .interfaces import all_entries_of, entry_of, is_class, is_ordinary, name_of_class, required, special
 from .recognised import is_looked_at_by_tool
 
 TYPE_CHECKING = False
@@ -233,8 +233,14 @@ for _name in BINARY:
 
 
 def _static_dict(self: Any) -> dict[str, Any]:
-    """Return the object's `__dict__` as a dict, which `inspect.getattr_static` requires. A class has a mappingproxy."""
-    found = self.__wrapped__.__dict__
+    """Return the attributes that `inspect.getattr_static` finds in the object, as a dict.
+
+    It takes a lazy class for an instance, and does not search its bases.
+    """
+    wrapped = self.__wrapped__
+    if is_class(wrapped):
+        return all_entries_of(wrapped)
+    found = wrapped.__dict__
     return found if issubclass(type(found), dict) else dict(found)
 
 
@@ -242,7 +248,13 @@ def shared_methods() -> dict[str, Any]:
     """Return the entries that a class of proxies copies from `ProxyMethods`."""
     of_every_class = vars(type("Empty", (), {})).keys() | {"__qualname__", "__static_attributes__", "__firstlineno__"}
     methods = {name: entry for name, entry in vars(ProxyMethods).items() if name not in of_every_class}
-    return {**methods, "__dict__": property(_static_dict)}
+    return {**methods, "_self_static_dict": _static_dict}
+
+
+#: `inspect.getattr_static` reads a `__dict__` only if its descriptor is in C, like wrapt's and our native one. So of
+#: proxies in Python, only those that may stand for a class have this property: wrapt's descriptor returns the class's
+#: `__dict__`, which is not a dict.
+STATIC_DICT = property(_static_dict)
 
 
 async def _enter(wrapped: Any) -> None:
@@ -363,3 +375,28 @@ def _lacks_trunc(self: Any) -> Any:
 
 
 LACKS_TRUNC = property(_lacks_trunc)
+
+
+def _lacking(enter: str, leave: str, statement: str) -> Callable[[Any], Any]:
+    """Return the method `enter` of a proxy whose interface lacks the method `leave`.
+
+    The interpreter looks up both before it calls this one. So if the object, unlike the interface, has both, it would
+    be entered and never left.
+    """
+    enter_object = getattr(ProxyMethods, enter)
+
+    def method(self: Any) -> Any:
+        wrapped = self.__wrapped__
+        if special(wrapped, leave) is None:
+            return enter_object(self)
+        name = name_of_class(type(wrapped))
+        raise TypeError(
+            f"the interface of the lazy_global P lacks {leave}, which its {name!r} object has: "
+            f"write `{statement} P.__wrapped__:`, or give lazy_global() {name} as its interface"
+        )
+
+    return method
+
+
+LACKS_EXIT = _lacking("__enter__", "__exit__", "with")
+LACKS_AEXIT = _lacking("__aenter__", "__aexit__", "async with")

@@ -354,9 +354,13 @@ def make_a_proxy(gilonce: Any) -> Counted:
     class Interface:
         pass
 
-    gilonce.lazy_global(Interface)
-    entry = sys.modules["gilonce._surfaces.proxy"]._by_interface[id(Interface)]
-    return [entry], lambda: gilonce.lazy_global(Interface, reify=False)
+    def make() -> None:
+        gilonce.lazy_global(Interface, reify=False)
+        gilonce.lazy_global(dict, reify=False)
+
+    make()
+    known = sys.modules["gilonce._surfaces.proxy"]._by_interface
+    return [known[id(Interface)], known[id(dict)]], make
 
 
 @pytest.mark.skipif(not hasattr(sys, "getrefcount"), reason="objects are not counted here")

@@ -51,6 +51,9 @@ def make_class() -> type:
 
         __class_getitem__ = classmethod(types.GenericAlias)
 
+        def __init__(self, *args: object, a: int = 1) -> None:
+            """`inspect.signature` finds this."""
+
         def __repr__(self) -> str:
             return "an instance"
 
@@ -79,6 +82,11 @@ class Manager:
 
     def __repr__(self) -> str:
         return "a manager"
+
+
+class CallableManager(Manager):
+    def __call__(self) -> str:
+        return "called"
 
 
 class AsyncManager:
@@ -155,6 +163,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "function": make_function,
     "builtin function": lambda: len,
     "class": make_class,
+    "exception class": lambda: KeyError,
     "instance": lambda: object(),
     "instance with slots": Slotted,
     "dataclass": Point,
@@ -237,6 +246,26 @@ def raise_(x: Any) -> Any:
     raise x
 
 
+def raise_from(x: Any) -> Any:
+    raise ValueError from x
+
+
+def catch(x: Any) -> Any:
+    try:
+        raise KeyError
+    except x:
+        return "caught"
+
+
+def group(x: Any) -> Any:
+    return ExceptionGroup("text", [x]) if sys.version_info >= (3, 11) else None  # noqa: F821
+
+
+def change_class(x: Any) -> Any:
+    x.__class__ = CallableManager
+    return x()
+
+
 def match(x: Any) -> Any:
     match x:
         case Point(a, b):
@@ -301,7 +330,8 @@ in_place([1], "iadd", x); extends(x); is_itself(x); has_the_type_of_its_class(x)
 -x; +x; ~x; abs(x); int(x); float(x); complex(x); operator.index(x); round(x); round(x, 1); math.trunc(x)
 math.floor(x); math.ceil(x); math.sqrt(x); [*range(9)][x]; range(x); "%d" % x; "%s" % (x,); chr(x); int("11", x)
 enter(x); drive(enter_async(x)); drive(wait(x)); aiter(x); drive(iterate_async(x)); drive(wait_for_next(x))
-in_a_class(x); derive(x); isinstance(1, x); issubclass(int, x); isinstance(x, x); raise_(x); match(x); match_items(x)
+in_a_class(x); derive(x); isinstance(1, x); issubclass(int, x); isinstance(x, x)
+raise_(x); raise_from(x); catch(x); group(x); match(x); match_items(x); change_class(x)
 os.fspath(x); os.path.exists(x); Path(x); memoryview(x); bytearray(x); b"".join([x]); "".join([x])
 io.BytesIO(x); re.sub("a", x, "bab"); re.match(x, "text"); "text".startswith(x)
 dict(x); set(x); sum(x); min(x); sorted(x)
@@ -424,16 +454,17 @@ class Reason(NamedTuple):
         )
 
 
-_CLASS = "Python code cannot remove methods of wrapt's class."
+_CLASS = "Python code cannot remove methods of the proxy's class."
 _TEXT = "str|str of digits"
 
 REASONS = [
     Reason(
-        "Without an interface, `P` looks callable, and matches no sequence or mapping.",
+        "If nothing states the type, `P` looks like a callable and integer, not a sequence, mapping or (before 3.12) "
+        "buffer.",
         r"callable\(x\)|os.path.exists\(x\)|memoryview\(x\)|re.sub.*|math.sqrt\(x\)|\[\*range.*|drive\(iterate_async.*"
         r"|dataclasses.(asdict|replace)\(x\)|io.BytesIO\(x\)|bytearray\(x\)",
         ("untouched",),
-        code="`callable(P)` or `match P:` before its first use",
+        code="`callable(P)`, `match P:`, `os.path.exists(P)` before its first use",
         instead="`lazy_global(f, interface=C)`",
     ),
     Reason(
@@ -444,25 +475,29 @@ REASONS = [
     Reason(
         "These insist on the type itself.",
         r'"".join.*|"text".startswith.*|re.match.*|re.sub.*|bytearray\(x\)|io.BytesIO\(x\)|b"".join.*|"%d" % x'
-        "|json.dumps.*",
-        code='`"".join([P])`, `re.match(P, text)`, `json.dumps(P)`',
+        r"|json.dumps.*|raise_\(x\)|raise_from\(x\)|catch\(x\)|group\(x\)",
+        code='`"".join([P])`, `re.match(P, text)`, `json.dumps(P)`, `raise P`, `raise E from P`, `except P:`',
         instead="`P.__wrapped__`",
     ),
-    Reason("`raise` needs an exception itself.", r"raise_\(x\)", code="`raise P`", instead="`raise P.__wrapped__`"),
     Reason(
-        "Python asks `P` first, which makes a new list.",
+        "`P` makes a new list.",
         r"extends\(x\)",
         kinds="list",
         code="`items += P` with a list `P`",
         instead="`items.extend(P)`",
     ),
     Reason(
-        "The type is that of the proxy.",
-        r"has_the_type_of_its_class\(x\)",
-        code="`type(P) is dict`",
-        instead="`isinstance(P, dict)`",
+        "The proxy is another object and type.",
+        r"has_the_type_of_its_class\(x\)|is_itself\(x\)",
+        code="`P is other`, `type(P) is dict`",
+        instead="`P.__wrapped__ is other`, `isinstance(P, dict)`",
     ),
-    Reason("The proxy is another object.", r"is_itself\(x\)", code="`P is other`", instead="`P.__wrapped__ is other`"),
+    Reason(
+        "`P` keeps the special methods of its first use.",
+        r"change_class\(x\)",
+        code="`P()` after its class changes or gets `__call__`",
+        instead="`P.__wrapped__()`",
+    ),
     Reason(
         "Without an interface, an untouched proxy in a class does not catch deletions.",
         r"delete_in_a_class\(x\)",
@@ -477,9 +512,9 @@ REASONS = [
     Reason(
         _CLASS,
         r"isinstance\(x, (Sized|Container|Collection|Supports(Int|Float|Index|Abs))\)|os.path.exists\(x\)|chr\(x\)"
-        r"|memoryview\(x\)|bytearray\(x\)|io.BytesIO\(x\)|b\"\".join.*|re.match.*",
+        r"|memoryview\(x\)|bytearray\(x\)|io.BytesIO\(x\)|b\"\".join.*|re.match.*|inspect.signature\(x\)",
         where=("python",),
-        code="`os.path.exists(P)`, `isinstance(P, Sized)`, without a compiler",
+        code="`os.path.exists(P)`, `isinstance(P, Sized)`, `inspect.signature(P)`, without a compiler",
         instead="`P.__wrapped__`",
     ),
     # What follows is not in the README.

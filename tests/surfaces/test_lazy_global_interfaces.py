@@ -13,7 +13,7 @@ import typing
 import weakref
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Annotated, Any  # noqa: F401 - annotations below name it
 
 import pytest
 from support import run_python
@@ -83,6 +83,44 @@ def test_an_interface_has_one_class_of_proxies(gilonce: ModuleType, cell: str | 
     assert type(gilonce.lazy_global(lambda: 1, **options)) is type(gilonce.lazy_global(lambda: 2, **options))
 
 
+@pytest.mark.parametrize("cell", [None, "ThreadOnceCell"])
+@pytest.mark.parametrize("how", ["class as factory", "interface", "annotation", "touched"])
+def test_a_proxy_has_the_methods_that_its_class_has_got_before(gilonce: ModuleType, how: str, cell: str | None) -> None:
+    """Also if there has been a proxy before. That one goes on as it was."""
+
+    class Late:
+        __iter__: Any = None
+
+    def make() -> Any:
+        return Late()
+
+    def make_proxy() -> Any:
+        make.__annotations__["return"] = Late if how == "annotation" else Any
+        proxy = gilonce.lazy_global(
+            Late if how == "class as factory" else make,
+            interface=Late if how == "interface" or (how == "touched" and cell) else None,
+            cell=cell and getattr(gilonce, cell),
+            reify=False,
+        )
+        if how == "touched":
+            proxy.__wrapped__
+        return proxy
+
+    first = make_proxy()
+    assert type(make_proxy()) is type(first)
+    assert not callable(first)
+    Late.__call__ = lambda self: 6  # type: ignore[attr-defined]
+    second = make_proxy()
+    assert second() == 6
+    Late.__iter__ = lambda self: iter("ab")
+    third = make_proxy()
+    assert issubclass(type(third), collections.abc.Iterable)
+    assert not issubclass(type(second), collections.abc.Iterable)
+    assert list(third) == ["a", "b"]
+    del Late.__call__  # type: ignore[attr-defined]
+    assert not callable(make_proxy())
+
+
 def test_an_interface_is_not_kept_alive(gilonce: ModuleType) -> None:
     """Nor is another that comes to lie where it lay taken for it."""
     source = """
@@ -103,13 +141,11 @@ for turn in range(50):
     run_python(gilonce, "-c", source)
 
 
+@pytest.mark.parametrize("interface", [type("Interface", (), {}), dict], ids=["class", "dict"])
 def test_an_interface_is_not_taken_for_one_that_lay_where_it_lies(
-    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch
+    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch, interface: type
 ) -> None:
     """Of what is gone its entry may tell yet: the collector clears references before it tells anyone."""
-
-    class Interface:
-        pass
 
     class Gone:
         pass
@@ -118,10 +154,10 @@ def test_an_interface_is_not_taken_for_one_that_lay_where_it_lies(
     reference = weakref.ref(Gone())
     gc.collect()
     assert reference() is None
-    monkeypatch.setitem(
-        importlib.import_module("gilonce._surfaces.proxy")._by_interface, id(Interface), (reference, as_callable, True)
-    )
-    assert not callable(gilonce.lazy_global(Interface))
+    proxies = importlib.import_module("gilonce._surfaces.proxy")
+    entry = reference, as_callable, True, proxies.changeable_names_of(interface)
+    monkeypatch.setitem(proxies._by_interface, id(interface), entry)
+    assert not callable(gilonce.lazy_global(interface))
 
 
 NOTHING = [
@@ -129,6 +165,9 @@ NOTHING = [
     *(typing.Optional[int], typing.Union[int, str]),  # noqa: UP007, UP045 - not the same objects
     *(typing.SupportsInt, typing.Annotated, "no.such", "int | None", "Optional[int]", "list[int] | dict[str, int]", ""),
     *("7", "list]", "typing.Any", "os.nothing", "len.__self__", "local", "object", "list[int", "int()", "[int]"),
+    *("'", "'list\"", "''list''", "'list | None'", "Annotated", "Annotated[list | None, 1]", "Annotated[, list]"),
+    *(collections.abc.Iterable, collections.abc.Callable[[int], str], "collections.abc.Mapping[str, int]"),
+    *(typing.Iterator[int], typing.Annotated[list[int] | None, 1]),
 ]
 
 
@@ -210,8 +249,9 @@ def decorated(function: Any) -> Any:
     [
         *[(list[int], list), (typing.Dict[str, int], dict), (typing.Annotated[list, 1], list), ("list", list)],  # noqa: UP006
         *[(" dict[str, list[int]] ", dict), ("Path", Path), ("Holder.Held", Holder.Held)],
-        *[(collections.abc.Callable[[int], str], collections.abc.Callable), (typing.List, list)],  # noqa: UP006
-        *[("weakref.WeakSet", weakref.WeakSet), ("collections.abc.Iterable[int]", collections.abc.Iterable)],
+        *[("weakref.WeakSet", weakref.WeakSet), ("weakref.WeakSet[int]", weakref.WeakSet), (typing.List, list)],  # noqa: UP006
+        *[("'list'", list), (' "dict[str, int]" ', dict), ("Annotated[list, [1, 2]]", list)],
+        *[("typing.Annotated[dict[str, int], 1]", dict), (typing.Annotated[dict[str, int], 1], dict)],
     ],
     ids=repr,
 )
@@ -253,6 +293,8 @@ def test_the_type_of_a_proxy_makes_instances_of_the_interface(gilonce: ModuleTyp
         made = type(proxy)(number + 1 for number in (1, 2))
         assert type(made) is list
         assert made == [2, 3]
+    with pytest.raises(TypeError, match=r"write P.__wrapped__ instead of P"):
+        type(gilonce.lazy_global(lambda: 1, **options))(1)
     point = type(gilonce.lazy_global(Point, **options))(1, inner=2)
     assert type(point) is Point
     assert point == Point(1, 2)
@@ -333,10 +375,11 @@ def test_a_proxy_whose_cell_is_not_final_keeps_its_interface(gilonce: ModuleType
     assert (len(proxy), callable(proxy), type(proxy)) == (1, False, its_class)
 
 
-def test_the_type_of_a_proxy_can_be_derived_from(gilonce: ModuleType) -> None:
+@pytest.mark.parametrize("interface", [str, None])
+def test_the_type_of_a_proxy_can_be_derived_from(gilonce: ModuleType, interface: type | None) -> None:
     """Its methods may call those of the base."""
 
-    class Derived(type(gilonce.lazy_global(str, reify=False))):  # type: ignore[misc]
+    class Derived(type(gilonce.lazy_global(lambda: "text", interface=interface, reify=False))):  # type: ignore[misc]
         def __init__(self, *args: Any) -> None:
             super().__init__(*args)
 

@@ -293,7 +293,10 @@ def test_a_base_class_may_be_a_lazy_object_that_stands_for_bases(gilonce: Module
 
 def test_what_looks_past_a_proxys_own_lookup_finds_the_object(gilonce: ModuleType) -> None:
     """`inspect.getattr_static` gets a dict, and wrapt in Python the object at the first touch."""
-    assert object.__getattribute__(lazily(gilonce, Fraction), "__dict__") == dict(vars(Fraction))
+    found: Any = object.__getattribute__(lazily(gilonce, Fraction), "__dict__")
+    assert found.items() >= vars(Fraction).items()
+    assert found["__rpow__"] is vars(Fraction)["__rpow__"]
+    assert "__complex__" in found  # from a base
     real = Everything()
     assert object.__getattribute__(lazily(gilonce, real), "__dict__") is vars(real)
     proxy = lazily(gilonce, real)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import collections.abc
 import copy
@@ -15,6 +16,9 @@ import math
 import operator
 import os
 import sys
+import types
+import typing
+import weakref
 import zipfile
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +26,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import wrapt
 from support import has_proxies_in_python, run_python
 from support.lazy import Everything, Point, lazily, touched
 
@@ -87,7 +92,113 @@ def test_a_touched_proxy_can_be_given_to_code_that_tells_kinds_apart(gilonce: Mo
         touched(gilonce, [1, 2, 3])[-4]
     assert touched(gilonce, list)[int] == list[int]
     if not has_proxies_in_python(gilonce):  # in Python, `inspect` finds the `__call__` of the proxy's class
-        assert inspect.signature(touched(gilonce, Fraction)) == inspect.signature(Fraction)
+        for cls in Fraction, HasAttribute, type("Derived", (HasAttribute,), {}):
+            assert inspect.signature(touched(gilonce, cls)) == inspect.signature(cls)
+            assert inspect.getfullargspec(touched(gilonce, cls)) == inspect.getfullargspec(cls)
+
+
+@typing.runtime_checkable
+class WithAttribute(typing.Protocol):
+    attribute: int
+
+
+class HasAttribute:
+    def __init__(self, attribute: int, *, other: int = 1) -> None:
+        self.attribute = attribute
+
+
+def test_a_proxy_satisfies_a_protocol_if_its_object_does(gilonce: ModuleType) -> None:
+    """From Python 3.12 on, `isinstance` does not read the attribute, but looks for it in the object's `__dict__`."""
+    if sys.version_info >= (3, 12) and type(vars(wrapt.BaseObjectProxy)["__dict__"]) is property:
+        pytest.skip("wrapt in Python hides the `__dict__` from `isinstance`")
+    for value in HasAttribute(1), types.SimpleNamespace(attribute=1), object(), Slotted(), ModuleType("module"), 7:
+        for options in {}, {"interface": type(value)}:
+            assert isinstance(lazily(gilonce, value, **options), WithAttribute) is isinstance(value, WithAttribute)
+    if not has_proxies_in_python(gilonce):
+        for cls in HasAttribute, type("Derived", (Slotted,), {}):
+            assert isinstance(lazily(gilonce, cls), WithAttribute) is isinstance(cls, WithAttribute)
+
+
+class Slotted:
+    __slots__ = ("attribute",)
+
+
+@pytest.mark.parametrize("cell", [None, "ThreadOnceCell"])
+def test_a_weak_reference_to_a_proxy_has_a_repr(gilonce: ModuleType, cell: str | None) -> None:
+    """The interpreter looks for a `__name__` in the class, and does not expect an error. 3.10 asks the proxy."""
+    options = {} if cell is None else {"cell": getattr(gilonce, cell)}
+    for value in Everything(), len, HasAttribute, 7:
+        for interface in None, type(value):
+            proxy = lazily(gilonce, value, interface=interface, reify=False, **options)
+            for _ in range(2):
+                is_set = proxy._self_cell.is_set()
+                assert repr(weakref.ref(proxy)).startswith("<weakref at ")
+                assert proxy._self_cell.is_set() is is_set or sys.version_info < (3, 11)
+                assert getattr(proxy, "__name__", None) == getattr(value, "__name__", None)
+
+
+class Plain:
+    """Something that cannot be entered."""
+
+
+class Manager(Plain):
+    def __init__(self) -> None:
+        self.log: list[str] = []
+
+    def __enter__(self) -> None:
+        self.log.append("entered")
+
+    def __exit__(self, *error: object) -> None:
+        self.log.append("exited")
+
+    async def __aenter__(self) -> None:
+        self.log.append("entered")
+
+    async def __aexit__(self, *error: object) -> None:
+        self.log.append("exited")
+
+
+@pytest.mark.parametrize("cell", [None, "ThreadOnceCell"])
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("how", ["interface", "annotation", "class assigned"])
+def test_nothing_is_entered_that_could_not_be_left(
+    gilonce: ModuleType, how: str, is_async: bool, cell: str | None
+) -> None:
+    """`with` looks up both methods first. So what the object has beyond its interface comes too late."""
+
+    def make() -> Any:
+        return it
+
+    make.__annotations__ = {"return": Plain if how == "annotation" else Any}
+    it: Any = Plain() if how == "class assigned" else Manager()
+    proxy = gilonce.lazy_global(
+        make,
+        interface=Plain if how == "interface" or (cell and how != "annotation") else None,
+        cell=cell and getattr(gilonce, cell),
+        reify=False,
+    )
+    if how == "class assigned":
+        proxy.__wrapped__
+        proxy.__class__ = Manager
+        proxy.log = []
+
+    async def enter_async() -> None:
+        async with proxy:
+            it.log.append("inside")
+
+    def enter() -> None:
+        if is_async:
+            asyncio.run(enter_async())
+        else:
+            with proxy:
+                it.log.append("inside")
+
+    with pytest.raises(TypeError, match=f"lacks __{'a' * is_async}exit__, which its 'Manager' object has: write `"):
+        enter()
+    assert it.log == []
+    if how != "class assigned" and cell is None:
+        enter()
+        assert it.log == ["entered", "inside", "exited"]
 
 
 def test_a_sequence_in_c_is_indexed_as_the_object_is(native: ModuleType) -> None:

@@ -493,6 +493,12 @@ PROPERTY = [
     ),
 ]
 
+LATE_METHODS = (
+    "surfaces/test_lazy_global_interfaces.py::"
+    "test_a_proxy_has_the_methods_that_its_class_has_got_before[{}-interface-None]"
+)
+SAYS_NOTHING = "surfaces/test_lazy_global_interfaces.py::test_an_annotation_that_says_nothing_counts_as_none"
+
 GLOBAL = [
     Mutant(
         "what is the proxy's own is asked of the real object",
@@ -520,10 +526,38 @@ GLOBAL = [
         "_native/proxy.c",
         "(!is_annotation || PyTuple_GET_ITEM(entry, 2) == Py_True)",
         "1",
-        (
-            "surfaces/test_lazy_global_interfaces.py::test_an_annotation_that_says_nothing_counts_as_none[{}-typing.Any]",
-        ),
-        needs="Python 3.11",
+        (SAYS_NOTHING + "[{}-<class 'object'>]",),
+    ),
+    Mutant(
+        "a proxy made in C has the methods that its class had at first",
+        "_native/proxy.c",
+        "    if (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE) {\n        return 1;",
+        "    if (1) {\n        return 1;",
+        (LATE_METHODS,),
+    ),
+    Mutant(
+        "a proxy made in C has the methods that its class has lost",
+        "_native/proxy.c",
+        "return is_same && count == PyList_GET_SIZE(names);",
+        "return is_same;",
+        (LATE_METHODS,),
+        needs=GIL,
+    ),
+    Mutant(
+        "a proxy made in C lacks the methods that its class had hidden",
+        "_native/proxy.c",
+        "(PyTuple_GET_ITEM(known, 1) == Py_True) == (entry == Py_None);",
+        "1;",
+        (LATE_METHODS,),
+        needs=GIL,
+    ),
+    Mutant(
+        "inspect does not find attributes of a proxy's object, in C",
+        "_native/proxy_types.c",
+        '    {"__dict__", proxy_get_dict, NULL, NULL, NULL},\n',
+        "",
+        ("surfaces/test_lazy_global_touched.py::test_a_touched_proxy_can_be_given_to_code_that_tells_kinds_apart[{}]",),
+        needs="Python 3.13",
     ),
     Mutant(
         "the interface that was given is overlooked",
@@ -603,7 +637,9 @@ GLOBAL = [
         "_native/proxy.c",
         "if (referent == interface && (",
         "if ((",
-        ("surfaces/test_lazy_global_interfaces.py::test_an_interface_is_not_taken_for_one_that_lay_where_it_lies[{}]",),
+        (
+            "surfaces/test_lazy_global_interfaces.py::test_an_interface_is_not_taken_for_one_that_lay_where_it_lies[{}-dict]",
+        ),
     ),
     Mutant(
         "to make a proxy adds a reference to what is known of its interface",

@@ -973,8 +973,8 @@ GLOBAL = [
     Mutant(
         "the type of a proxy makes proxies, not instances of the interface",
         "_surfaces/proxy.py",
-        "if is_ours(cls) else base.__new__(cls)",
-        "if False else base.__new__(cls)",
+        "        if not is_ours(cls):\n",
+        "        if True:\n",
         (
             "surfaces/test_lazy_global_interfaces.py::test_the_type_of_a_proxy_makes_instances_of_the_interface[{}-None]",
         ),
@@ -1076,9 +1076,108 @@ GLOBAL = [
     Mutant(
         "an interface is taken for one that lay where it lies",
         "_surfaces/proxy.py",
-        "if found is not None and found[0]() is interface:",
-        "if found is not None:",
-        ("surfaces/test_lazy_global_interfaces.py::test_an_interface_is_not_taken_for_one_that_lay_where_it_lies[{}]",),
+        "if found is not None and found[0]() is interface and",
+        "if found is not None and",
+        (
+            "surfaces/test_lazy_global_interfaces.py::test_an_interface_is_not_taken_for_one_that_lay_where_it_lies[{}-class]",
+        ),
+    ),
+    Mutant(
+        "a proxy has the methods that its class had at first",
+        "_surfaces/proxy.py",
+        " and found[3] == names:",
+        ":",
+        (
+            "surfaces/test_lazy_global_interfaces.py::test_a_proxy_has_the_methods_that_its_class_has_got_before[{}-touched-None]",
+        ),
+    ),
+    Mutant(
+        "a method that a class had hidden is not noticed",
+        "_surfaces/interfaces.py",
+        "(name, entry is None)",
+        "(name, False)",
+        (
+            "surfaces/test_lazy_global_interfaces.py::test_a_proxy_has_the_methods_that_its_class_has_got_before[{}-touched-None]",
+        ),
+    ),
+    Mutant(
+        "a weak reference to a proxy cannot be shown",
+        "_surfaces/proxy.py",
+        ', "__name__": None}',
+        "}",
+        ("surfaces/test_lazy_global_touched.py::test_a_weak_reference_to_a_proxy_has_a_repr[{}-None]",),
+        needs="Python 3.11",
+    ),
+    Mutant(
+        "an object that has more than its interface is entered and not left",
+        "_surfaces/proxy_methods.py",
+        "if special(wrapped, leave) is None:",
+        "if True:",
+        (
+            "surfaces/test_lazy_global_touched.py::test_nothing_is_entered_that_could_not_be_left[{}-interface-False-None]",
+        ),
+    ),
+    Mutant(
+        "an object that has more than its interface is entered and not left by async with",
+        "_surfaces/proxy.py",
+        'if "__aexit__" not in has:',
+        "if False:",
+        (
+            "surfaces/test_lazy_global_touched.py::test_nothing_is_entered_that_could_not_be_left[{}-interface-True-None]",
+        ),
+    ),
+    Mutant(
+        "inspect does not find attributes of a proxy's object",
+        "_surfaces/proxy.py",
+        "if not is_native and (interface is None or type in bases):",
+        "if not is_native:",
+        ("surfaces/test_lazy_global_touched.py::test_a_proxy_satisfies_a_protocol_if_its_object_does[{}]",),
+        needs="Python 3.13",
+    ),
+    Mutant(
+        "inspect does not find attributes of the bases of a lazy class",
+        "_surfaces/proxy_methods.py",
+        "return all_entries_of(wrapped)",
+        "pass",
+        ("surfaces/test_lazy_global_operations.py::test_what_looks_past_a_proxys_own_lookup_finds_the_object[{}]",),
+    ),
+    Mutant(
+        "the type of a proxy that stands for anything makes proxies",
+        "_surfaces/proxy.py",
+        "        if its_class is None:\n",
+        "        if its_class is None:\n            return base.__new__(cls)\n        if its_class is None:\n",
+        (
+            "surfaces/test_lazy_global_interfaces.py::test_the_type_of_a_proxy_makes_instances_of_the_interface[{}-None]",
+        ),
+    ),
+    Mutant(
+        "a class of collections.abc counts as an interface",
+        "_surfaces/interfaces.py",
+        '(*_TYPING, "collections.abc")',
+        "_TYPING",
+        ("surfaces/test_lazy_global_interfaces.py::test_an_annotation_that_says_nothing_counts_as_none",),
+    ),
+    Mutant(
+        "an annotation in quotes is not looked up",
+        "_surfaces/interfaces.py",
+        "        text = text[1:-1].strip()\n",
+        "        pass\n",
+        ("surfaces/test_lazy_global_interfaces.py::test_an_annotation_may_be_a_name_or_have_arguments",),
+    ),
+    Mutant(
+        "the first argument of Annotated ends at its first comma",
+        "_surfaces/interfaces.py",
+        'if character == "," and depth == 0:',
+        'if character == ",":',
+        ("surfaces/test_lazy_global_interfaces.py::test_an_annotation_may_be_a_name_or_have_arguments",),
+    ),
+    Mutant(
+        "the class in an annotation is looked for in one step",
+        "_surfaces/interfaces.py",
+        "    while annotation is not None and not is_class(annotation):\n        annotation = _origin_of(annotation)\n",
+        "    if not is_class(annotation):\n        annotation = _origin_of(annotation)\n"
+        "    if not is_class(annotation):\n        annotation = None\n",
+        ("surfaces/test_lazy_global_interfaces.py::test_an_annotation_may_be_a_name_or_have_arguments",),
     ),
     Mutant(
         "what is known of an interface outlives it",
