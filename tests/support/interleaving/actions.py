@@ -38,7 +38,7 @@ def property_override(gilonce: Any, initializer: Any, discard: Any) -> Access:
         def attribute(self) -> Any:
             return initializer(super().attribute)
 
-    return of_attribute(Derived)
+    return of_attribute(gilonce, Derived)
 
 
 @override
@@ -58,7 +58,7 @@ def method_override(gilonce: Any, initializer: Any, discard: Any) -> Access:
 
 @functools.cache  # so that the class is the same one in every run
 def user_cell(gilonce: Any) -> Any:
-    class UserCell(gilonce.GILOnceCell):  # type: ignore[misc]
+    class UserCell(gilonce.GILOnceCell):
         """A final cell of a user's class, which gilonce keeps beside the value."""
 
     return UserCell
@@ -106,8 +106,8 @@ ACTIONS: dict[str, Callable[[Any, Value], Any]] = {
 
 def _look_under_override(access: Access, value: Value) -> Any:
     fake = Value(f"fake {value.label}")
-    with access.cell().override(fake):
-        return access.cell().get()
+    with access.cell_of().override(fake):
+        return access.look()
 
 
 def _look_in_isolation(access: Access) -> Any:
@@ -173,6 +173,7 @@ def scenarios_of(
             options,
             begin,
             is_shared,
+            has_discard=cell != "OnceLock",
         )
         for chosen in threads
     ]
@@ -189,6 +190,7 @@ OF_GLOBAL = {
     "fail": Model.fail_global,
     "write": Model.write_global,
     "isolated": Model.isolated_global,
+    "override": Model.override_global,
 }
 #: One thread overrides. The others do not empty the place: see `GILOnceCell._replace`.
 WITH_OVERRIDE: Any = [(("override",), (action,)) for action in ["touch", "fail", "get", "set"]]
