@@ -66,7 +66,7 @@ from support.interleaving.broken_cells import (
 )
 from support.interleaving.explorer import Exploration, explore
 from support.interleaving.partial_order import Order
-from support.interleaving.scenario import Outcome, PerThreadModel, Run, Scenario, combine, model_outcomes
+from support.interleaving.scenario import Outcome, PerThreadModel, Run, Scenario, combine, few_modules, model_outcomes
 
 FILES = (
     os.path.dirname(importlib.util.find_spec("gilonce").origin),
@@ -87,6 +87,17 @@ def run(scenario: Scenario, gilonce: ModuleType, **options: Any) -> Exploration:
     options["unread"] = [*options.get("unread", ()), *unread]
     if isolates:
         importlib.import_module("gilonce.testing")
+
+    def work(thread: int) -> Callable[[Run], None]:
+        return lambda run: run.work(thread)
+
+    workers = [work(thread) for thread in range(len(scenario.threads))]
+    # A first run does what happens once in a process. It also imports the modules that are listed below.
+    warm = Run(scenario, gilonce)
+    for worker in workers:
+        worker(warm)
+    from gilonce._cells import override
+
     # Not the pytest plugin, which leads to everything that pytest holds.
     modules = [
         vars(module) for name, module in sys.modules.items() if name.startswith(("gilonce._", "gilonce.testing"))
@@ -94,16 +105,6 @@ def run(scenario: Scenario, gilonce: ModuleType, **options: Any) -> Exploration:
     # Nor the loader, which is pytest's where gilonce is installed.
     values = [it for module in modules for name, it in module.items() if not name.startswith("__")]
     ours = [*modules, vars(surfaces), vars(actions), *values]
-
-    def work(thread: int) -> Callable[[Run], None]:
-        return lambda run: run.work(thread)
-
-    workers = [work(thread) for thread in range(len(scenario.threads))]
-    # A first run does what happens once in a process.
-    warm = Run(scenario, gilonce)
-    for worker in workers:
-        worker(warm)
-    from gilonce._cells import override
 
     def begin() -> Run:
         # A run that is given up in the middle leaves its overrides.
@@ -120,13 +121,14 @@ def run(scenario: Scenario, gilonce: ModuleType, **options: Any) -> Exploration:
         assert outcome in expected, f"not what the model gives: {outcome}"
         return outcome
 
-    return explore(
-        begin,
-        workers,
-        check,
-        roots=lambda run: [*ours, *vars(run.access).values()],
-        **{"files": FILES, **scenario.options, **options},
-    )
+    with few_modules():
+        return explore(
+            begin,
+            workers,
+            check,
+            roots=lambda run: [*vars(run.access).values(), *ours],
+            **{"files": FILES, **scenario.options, **options},
+        )
 
 
 SCENARIOS = [

@@ -64,8 +64,8 @@ def user_cell(gilonce: Any) -> Any:
     return UserCell
 
 
-def build_surface(surface: str, cell: str | None) -> Callable[[Any, Any, Any], Access]:
-    """Return what builds a surface for a scenario, with `cell=` if the name of a class of cells is given."""
+def build_surface(surface: str, cell: str | None, is_found: bool = False) -> Callable[[Any, Any, Any], Access]:
+    """Return what builds a surface for a scenario. `cell` and `is_found` are as for `scenarios_of`."""
 
     def build(gilonce: Any, initializer: Any, discard: Any) -> Access:
         if cell is not None:
@@ -78,6 +78,9 @@ def build_surface(surface: str, cell: str | None) -> Callable[[Any, Any, Any], A
             access.another().assign(None)
         elif surface == "once_method_in_slot":
             access.another().cell()
+        if is_found:
+            found = access.cell_of()
+            access.cell_of = lambda: found
         return access
 
     return build
@@ -105,9 +108,10 @@ ACTIONS: dict[str, Callable[[Any, Value], Any]] = {
 
 
 def _look_under_override(access: Access, value: Value) -> Any:
-    fake = Value(f"fake {value.label}")
-    with access.cell_of().override(fake):
-        return access.look()
+    # Look up the cell once, because each time adds interleavings.
+    cell = access.cell_of()
+    with cell.override(Value(f"fake {value.label}")):
+        return cell.get()
 
 
 def _look_in_isolation(access: Access) -> Any:
@@ -148,6 +152,7 @@ def scenarios_of(
     cell: str | None = None,
     begin: Callable[[], Model] = Model,
     is_shared: bool = True,
+    is_found: bool = False,
     **options: Any,
 ) -> list[Scenario]:
     """Return a scenario for each choice of what the threads do.
@@ -159,10 +164,13 @@ def scenarios_of(
         cell: the name of a public class of cells, or "UserCell", for `cell=`.
         begin: makes the model.
         is_shared: whether the threads share one value.
+        is_found: whether the cell is looked up before the threads begin. So the class or the table that leads to it
+            has it already. To make it in the threads adds many interleavings.
         options: as for `explore`.
     """
     name = surface if cell is None else f"{surface} with {cell}"
-    build = build_surface(surface, cell)
+    name = f"{name}, found" if is_found else name
+    build = build_surface(surface, cell, is_found)
     return [
         Scenario(
             f"{name}: {' | '.join(map(', '.join, chosen))}",

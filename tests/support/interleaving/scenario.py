@@ -5,12 +5,16 @@ This module does not run bytecode by bytecode. So recording what a thread does a
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from support.surfaces import Access
 
@@ -53,6 +57,19 @@ class Scenario:
     is_shared: bool = True
     #: Whether the surface was given a `discard`.
     has_discard: bool = True
+
+
+@contextlib.contextmanager
+def few_modules() -> Iterator[None]:
+    """Let the search for a lazy global's names see three modules.
+
+    They do as well as a thousand, each of which would have its bytecodes.
+    """
+    reification = importlib.import_module("gilonce._surfaces.reification")
+    three = {name: sys.modules[name] for name in ("sys", "types", "threading")}
+    seen = SimpleNamespace(modules=three, maxsize=sys.maxsize, getrefcount=getattr(sys, "getrefcount", None))
+    with mock.patch.object(reification, "sys", seen):
+        yield
 
 
 class Run:
@@ -253,12 +270,12 @@ class Model:
                 return
 
     def override_global(self, label: str) -> Iterator[None]:
-        """Put a value over the one that is there and then change the name, look at the name, and restore both."""
+        """Put a value over the one that is there and then change the name, look, and restore both."""
         yield
         self._enter_layer(f"fake {label}")
         yield from self._follow()
         yield
-        seen = str(self.name)
+        seen = str(self.value)
         yield
         self._leave_layer(f"fake {label}")
         yield from self._follow()
@@ -453,9 +470,13 @@ class PerThreadModel(Model):
         self.got = got
 
     def isolated(self, label: str) -> Iterator[None]:
+        return self._look_inside(label, {})
+
+    def _look_inside(self, label: str, values: dict[str, str]) -> Iterator[None]:
+        """Put another container in place of the one that is there, look, and restore it."""
         yield
         found, inside = self.current, len(self.containers)
-        self.containers.append({})
+        self.containers.append(values)
         self.current = inside
         yield from self.get(label)
         got = self.got
@@ -463,9 +484,16 @@ class PerThreadModel(Model):
         self.current = found
         self.gone.append(inside)
         yield
-        self.discarded += self.containers[inside].values()
-        self.containers[inside].clear()
+        for thread in [thread for thread, value in values.items() if not value.startswith("fake")]:
+            self.discarded.append(values.pop(thread))
         self.got = got
+
+
+class PerLoopModel(PerThreadModel):
+    """The same, where an override is for all threads."""
+
+    def override(self, label: str) -> Iterator[None]:
+        return self._look_inside(label, dict.fromkeys("012", f"fake {label}"))
 
 
 class SeenByFirstModel(PerThreadModel):
