@@ -109,6 +109,9 @@ def run(scenario: Scenario, gilonce: ModuleType, **options: Any) -> Exploration:
     def begin() -> Run:
         # A run that is given up in the middle leaves its overrides.
         override._stacks.clear()
+        # The event loops of earlier runs.
+        if (per_loop := sys.modules.get("gilonce._cells.per_loop")) is not None:
+            per_loop._loops.clear()
         if isolates:
             # What earlier runs and other tests have registered. Those tests are over.
             registry.clear()

@@ -78,6 +78,8 @@ def build_surface(surface: str, cell: str | None, is_found: bool = False) -> Cal
             access.another().assign(None)
         elif surface == "once_method_in_slot":
             access.another().cell()
+        if cell == "LoopOnceCell":
+            access.loops = {thread: _Loop() for thread in ("0", "1", "2", "end", "after")}
         if is_found:
             found = access.cell_of()
             access.cell_of = lambda: found
@@ -127,8 +129,7 @@ def _in_loop(act: Callable[[Access, Value], Any]) -> Callable[[Access, Value], A
     """Let `act` run in an event loop, of which each thread has its own."""
 
     def act_in_loop(access: Access, value: Value) -> Any:
-        loops = vars(access).setdefault("loops", {})
-        asyncio._set_running_loop(loops.setdefault(value.label.partition(".")[0], _Loop()))
+        asyncio._set_running_loop(access.loops[value.label.partition(".")[0]])
         try:
             return act(access, value)
         finally:
