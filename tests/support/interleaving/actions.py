@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from support import drive
-from support.interleaving.scenario import Model, Scenario, Value
+from support.interleaving.scenario import Model, OverriddenModel, Scenario, Value
 from support.surfaces import SURFACES, Access, With, of_attribute, of_methods
 
 # Overrides that call `super()`. Their values are made of their base's value, so they have a model of their own.
@@ -64,8 +64,10 @@ def user_cell(gilonce: Any) -> Any:
     return UserCell
 
 
-def build_surface(surface: str, cell: str | None, is_found: bool = False) -> Callable[[Any, Any, Any], Access]:
-    """Return what builds a surface for a scenario. `cell` and `is_found` are as for `scenarios_of`."""
+def build_surface(
+    surface: str, cell: str | None, *, is_found: bool, is_overridden: bool
+) -> Callable[[Any, Any, Any], Access]:
+    """Return what builds a surface for a scenario. The parameters are those of `scenarios_of`."""
 
     def build(gilonce: Any, initializer: Any, discard: Any) -> Access:
         if cell is not None:
@@ -83,6 +85,8 @@ def build_surface(surface: str, cell: str | None, is_found: bool = False) -> Cal
         if is_found:
             found = access.cell_of()
             access.cell_of = lambda: found
+        if is_overridden:
+            _enter_override(access, Value("before"))
         return access
 
     return build
@@ -102,6 +106,8 @@ ACTIONS: dict[str, Callable[[Any, Value], Any]] = {
     "deepcopy": lambda access, _: copy.deepcopy(access.cell()).get(),
     "show": lambda access, _: repr(access.cell()).removeprefix("<GILOnceCell: ").removesuffix(">"),
     "override": lambda access, value: _look_under_override(access, value),
+    "enter_override": lambda access, value: _enter_override(access, value),
+    "leave_override": lambda access, _: access.override.__exit__(None, None, None),
     "isolated": lambda access, _: _look_in_isolation(access),
     "write": lambda access, value: access.assign(value),
     "delete": lambda access, _: access.delete(),
@@ -114,6 +120,11 @@ def _look_under_override(access: Access, value: Value) -> Any:
     cell = access.cell_of()
     with cell.override(Value(f"fake {value.label}")):
         return cell.get()
+
+
+def _enter_override(access: Access, value: Value) -> Any:
+    access.override = access.cell_of().override(Value(f"fake {value.label}"))
+    return access.override.__enter__()
 
 
 def _look_in_isolation(access: Access) -> Any:
@@ -154,6 +165,7 @@ def scenarios_of(
     begin: Callable[[], Model] = Model,
     is_shared: bool = True,
     is_found: bool = False,
+    is_overridden: bool = False,
     **options: Any,
 ) -> list[Scenario]:
     """Return a scenario for each choice of what the threads do.
@@ -167,11 +179,13 @@ def scenarios_of(
         is_shared: whether the threads share one value.
         is_found: whether the cell is looked up before the threads begin. So the class or the table that leads to it
             has it already. To make it in the threads adds many interleavings.
+        is_overridden: whether the value is overridden before the threads begin.
         options: as for `explore`.
     """
     name = surface if cell is None else f"{surface} with {cell}"
     name = f"{name}, found" if is_found else name
-    build = build_surface(surface, cell, is_found)
+    build = build_surface(surface, cell, is_found=is_found, is_overridden=is_overridden)
+    begin = OverriddenModel if is_overridden else begin
     return [
         Scenario(
             f"{name}: {' | '.join(map(', '.join, chosen))}",
@@ -200,6 +214,8 @@ OF_GLOBAL = {
     "write": Model.write_global,
     "isolated": Model.isolated_global,
     "override": Model.override_global,
+    "enter_override": Model.enter_override_global,
+    "leave_override": Model.leave_override_global,
 }
 #: One thread overrides. The others do not empty the place: see `GILOnceCell._replace`.
 WITH_OVERRIDE: Any = [(("override",), (action,)) for action in ["touch", "fail", "get", "set"]]
@@ -209,6 +225,11 @@ WITH_ISOLATED: Any = [
     *((("touch", "isolated", "touch"), (action,)) for action in ["touch", "take"]),
 ]
 ISOLATED_ONCE = WITH_ISOLATED[:1]
+OVERRIDE_ONCE = WITH_OVERRIDE[:1]
+#: The two halves of an override, each by itself, where an exploration of the whole does not end. The second is for a
+#: value that is overridden before the threads begin.
+ENTER_ONCE: Any = [(("enter_override",), ("touch",))]
+LEAVE_ONCE: Any = [(("leave_override",), ("touch",))]
 #: An isolation between any two steps of the first touch.
 TOUCH_BESIDE_ISOLATED: Any = [(("touch",), ("touch", "isolated", "touch"))]
 #: The same where the thread that isolates makes no value: it might make another thread wait.
