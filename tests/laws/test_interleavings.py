@@ -40,13 +40,16 @@ if importlib.util.find_spec("frontrun") is None:
 from support.interleaving import actions, broken_cells
 from support.interleaving.actions import (
     ACTIONS,
+    ENTER_ONCE,
     ISOLATED_ONCE,
+    LEAVE_ONCE,
     OF_ATTRIBUTE,
     OF_CELL,
     OF_GLOBAL,
     OF_OVERRIDE,
     OF_VIEW,
     OVERRIDE_AND_EMPTY,
+    OVERRIDE_ONCE,
     TOUCH_THRICE,
     TOUCH_TWICE,
     WITH_GIL,
@@ -66,7 +69,16 @@ from support.interleaving.broken_cells import (
 )
 from support.interleaving.explorer import Exploration, explore
 from support.interleaving.partial_order import Order
-from support.interleaving.scenario import Outcome, PerThreadModel, Run, Scenario, combine, few_modules, model_outcomes
+from support.interleaving.scenario import (
+    Outcome,
+    PerLoopModel,
+    PerThreadModel,
+    Run,
+    Scenario,
+    combine,
+    few_modules,
+    model_outcomes,
+)
 
 FILES = (
     os.path.dirname(importlib.util.find_spec("gilonce").origin),
@@ -134,6 +146,24 @@ def run(scenario: Scenario, gilonce: ModuleType, **options: Any) -> Exploration:
         )
 
 
+#: Of the surfaces that share a mechanism, one; the others are in `LONG`.
+OVERRIDES_BESIDE_TOUCH = [
+    *scenarios_of("once_function", OVERRIDE_ONCE, **WITH_GIL),
+    *scenarios_of("async_cell", OVERRIDE_ONCE, **WITH_GIL),
+    *scenarios_of("property_in_dict", OVERRIDE_ONCE, **WITH_GIL),
+    *scenarios_of("property_in_slot", LEAVE_ONCE, is_overridden=True, **WITH_GIL),
+    *scenarios_of("property_of_subclass", OVERRIDE_ONCE, is_found=True, **WITH_GIL),
+    *scenarios_of("static_property", OVERRIDE_ONCE, **WITH_GIL),
+    *scenarios_of("cell", OVERRIDE_ONCE, cell="ProcessOnceCell", **WITH_GIL),
+    *scenarios_of("cell", OVERRIDE_ONCE, cell="ThreadOnceCell", begin=PerThreadModel, is_shared=False, **WITH_GIL),
+    # Here an override is for the event loops of all threads.
+    *scenarios_of("cell", OVERRIDE_ONCE, cell="LoopOnceCell", begin=PerLoopModel, is_shared=False, **WITH_GIL),
+]
+
+ISOLATIONS_BESIDE_TOUCH = [
+    *scenarios_of("property_of_subclass", ISOLATED_ONCE, is_found=True, **WITH_GIL),
+]
+
 SCENARIOS = [
     *scenarios_of("cell", combine(OF_CELL, 2)),
     *scenarios_of("cell", WITH_OVERRIDE),
@@ -141,6 +171,8 @@ SCENARIOS = [
     *scenarios_of("once_method", WITH_OVERRIDE),
     *scenarios_of("once_method", OVERRIDE_AND_EMPTY, **WITH_GIL),
     *scenarios_of("once_above_classmethod", WITH_OVERRIDE + OVERRIDE_AND_EMPTY, **WITH_GIL),
+    *OVERRIDES_BESIDE_TOUCH,
+    *ISOLATIONS_BESIDE_TOUCH,
     *scenarios_of("cell", combine(["touch", "fail", "set", "take"], 3)),
     *scenarios_of("cell", [(("touch", "take"), ("touch", "get")), (("set", "take", "set"), ("touch",))]),
     *scenarios_of("once_function", combine(["touch", "fail", "set", "take"], 2) + TOUCH_THRICE),
@@ -169,6 +201,63 @@ SCENARIOS = [
     *scenarios_of("reified_global", [(("touch",), ("write",)), (("write",), ("write",))], OF_GLOBAL, **WITH_GIL),
 ]
 
+ARGS = [
+    "args_function",
+    "args_of_any_number",
+    "args_key_with_eq",
+    "args_async_function",
+    "args_above_classmethod",
+    "args_below_classmethod",
+    "args_above_staticmethod",
+    "args_below_staticmethod",
+]
+IN_SLOT = [
+    "once_method_in_slot",
+    "once_method_in_slot_beside_dict",
+    "once_async_method_in_slot",
+    "property_in_slot",
+    "property_in_slot_beside_dict",
+    "async_property_in_slot",
+]
+
+#: The other surfaces, except `property_through_super`, whose cell `cell_of` does not find.
+MORE_OVERRIDES_BESIDE_TOUCH = [
+    *[
+        scenario
+        for surface in ["once_async_function", "once_staticmethod", "once_async_method", "async_property"]
+        for scenario in scenarios_of(surface, OVERRIDE_ONCE, **WITH_GIL)
+    ],
+    *[
+        scenario
+        for surface in [
+            "once_below_classmethod",
+            "classmethod_of_subclass",
+            "property_of_class",
+            "async_property_of_class",
+            "args_method",
+            *ARGS,
+        ]
+        for scenario in scenarios_of(surface, OVERRIDE_ONCE, is_found=True, **WITH_GIL)
+    ],
+    *[
+        scenario
+        for surface in IN_SLOT
+        if surface != "property_in_slot"
+        for scenario in scenarios_of(surface, LEAVE_ONCE, is_overridden=True, **WITH_GIL)
+    ],
+    *[scenario for surface in IN_SLOT for scenario in scenarios_of(surface, ENTER_ONCE, **WITH_GIL)],
+]
+
+MORE_ISOLATIONS_BESIDE_TOUCH = [
+    *scenarios_of("once_async_function", ISOLATED_ONCE, **WITH_GIL),
+    *[
+        scenario
+        for surface in ["once_below_classmethod", "classmethod_of_subclass", "async_property_of_class", *ARGS]
+        for scenario in scenarios_of(surface, ISOLATED_ONCE, is_found=True, **WITH_GIL)
+    ],
+    *scenarios_of("once_function", ISOLATED_ONCE, cell="LoopOnceCell", begin=PerLoopModel, is_shared=False, **WITH_GIL),
+]
+
 #: Scenarios that take minutes.
 LONG = [
     *scenarios_of("once_method", combine(OF_VIEW, 2), cell="ProcessOnceCell"),
@@ -177,6 +266,8 @@ LONG = [
     *scenarios_of(
         "once_function", ISOLATED_ONCE, cell="ThreadOnceCell", begin=PerThreadModel, is_shared=False, **WITH_GIL
     ),
+    *MORE_OVERRIDES_BESIDE_TOUCH,
+    *MORE_ISOLATIONS_BESIDE_TOUCH,
     *scenarios_of("once_above_classmethod", TOUCH_THRICE, **WITH_GIL),
     *scenarios_of("args_key_with_eq", combine(["touch", "take"], 2)[1:], **WITH_GIL),
     *scenarios_of("args_key_with_eq", combine(["touch", "take"], 2)),
