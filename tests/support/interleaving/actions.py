@@ -85,6 +85,7 @@ def build_surface(
         if is_found:
             found = access.cell_of()
             access.cell_of = lambda: found
+        access.overrides = []
         if is_overridden:
             _enter_override(access, Value("before"))
         return access
@@ -107,7 +108,7 @@ ACTIONS: dict[str, Callable[[Any, Value], Any]] = {
     "show": lambda access, _: repr(access.cell()).removeprefix("<GILOnceCell: ").removesuffix(">"),
     "override": lambda access, value: _look_under_override(access, value),
     "enter_override": lambda access, value: _enter_override(access, value),
-    "leave_override": lambda access, _: access.override.__exit__(None, None, None),
+    "leave_override": lambda access, _: access.overrides[0].__exit__(None, None, None),
     "isolated": lambda access, _: _look_in_isolation(access),
     "write": lambda access, value: access.assign(value),
     "delete": lambda access, _: access.delete(),
@@ -123,8 +124,9 @@ def _look_under_override(access: Access, value: Value) -> Any:
 
 
 def _enter_override(access: Access, value: Value) -> Any:
-    access.override = access.cell_of().override(Value(f"fake {value.label}"))
-    return access.override.__enter__()
+    override = access.cell_of().override(Value(f"fake {value.label}"))
+    access.overrides.append(override)  # not an attribute: threads read those of `access`
+    return override.__enter__()
 
 
 def _look_in_isolation(access: Access) -> Any:

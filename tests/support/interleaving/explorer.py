@@ -108,6 +108,8 @@ _OF_CONTAINER = {"CONTAINS_OP", "GET_ITER", "TO_BOOL", "UNARY_NOT"} | {
     name for name in dis.opmap if name.startswith("POP_JUMP")
 }
 _SWITCHES = ("RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE")
+#: Attributes of a lazy proxy that are places of their own. No operation but to read or assign them touches them.
+_OF_PROXY = {"_self_cell", "_self_inner", "_self_is_registered", "_self_names", "_self_origin", "_self_outer"}
 _SUBSCRIPTS = ("BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR")
 
 
@@ -223,6 +225,8 @@ class AccessObserver:
         """Return the number of the place that an attribute of `obj` is."""
         number = self.number(obj, thread)
         cls = type(obj)
+        if number is not None and name in _OF_PROXY and issubclass(cls, BaseObjectProxy):
+            return (*number, name)
         if (
             number is None
             or cls.__dictoffset__
