@@ -40,7 +40,6 @@ if importlib.util.find_spec("frontrun") is None:
 from support.interleaving import actions, broken_cells
 from support.interleaving.actions import (
     ACTIONS,
-    ENTER_ONCE,
     ISOLATED_ONCE,
     LEAVE_ONCE,
     OF_ATTRIBUTE,
@@ -245,7 +244,8 @@ MORE_OVERRIDES_BESIDE_TOUCH = [
         if surface != "property_in_slot"
         for scenario in scenarios_of(surface, LEAVE_ONCE, is_overridden=True, **WITH_GIL)
     ],
-    *[scenario for surface in IN_SLOT for scenario in scenarios_of(surface, ENTER_ONCE, **WITH_GIL)],
+    # Not done, none wrong: to enter and touch `property_in_slot`, after 1369; to override and touch `reified_global`,
+    # after 294, and `proxy`, after 254; to isolate and touch `reified_global`, after 194, and `proxy`, after 211.
 ]
 
 MORE_ISOLATIONS_BESIDE_TOUCH = [

@@ -58,7 +58,7 @@ def method_override(gilonce: Any, initializer: Any, discard: Any) -> Access:
 
 @functools.cache  # so that the class is the same one in every run
 def user_cell(gilonce: Any) -> Any:
-    class UserCell(gilonce.GILOnceCell):
+    class UserCell(gilonce.GILOnceCell):  # type: ignore[misc]
         """A final cell of a user's class, which gilonce keeps beside the value."""
 
     return UserCell
@@ -85,9 +85,9 @@ def build_surface(
         if is_found:
             found = access.cell_of()
             access.cell_of = lambda: found
-        access.overrides = []
         if is_overridden:
-            _enter_override(access, Value("before"))
+            access.override = access.cell_of().override(Value("fake before"))
+            access.override.__enter__()
         return access
 
     return build
@@ -107,8 +107,7 @@ ACTIONS: dict[str, Callable[[Any, Value], Any]] = {
     "deepcopy": lambda access, _: copy.deepcopy(access.cell()).get(),
     "show": lambda access, _: repr(access.cell()).removeprefix("<GILOnceCell: ").removesuffix(">"),
     "override": lambda access, value: _look_under_override(access, value),
-    "enter_override": lambda access, value: _enter_override(access, value),
-    "leave_override": lambda access, _: access.overrides[0].__exit__(None, None, None),
+    "leave_override": lambda access, _: access.override.__exit__(None, None, None),
     "isolated": lambda access, _: _look_in_isolation(access),
     "write": lambda access, value: access.assign(value),
     "delete": lambda access, _: access.delete(),
@@ -121,12 +120,6 @@ def _look_under_override(access: Access, value: Value) -> Any:
     cell = access.cell_of()
     with cell.override(Value(f"fake {value.label}")):
         return cell.get()
-
-
-def _enter_override(access: Access, value: Value) -> Any:
-    override = access.cell_of().override(Value(f"fake {value.label}"))
-    access.overrides.append(override)  # not an attribute: threads read those of `access`
-    return override.__enter__()
 
 
 def _look_in_isolation(access: Access) -> Any:
@@ -216,8 +209,6 @@ OF_GLOBAL = {
     "write": Model.write_global,
     "isolated": Model.isolated_global,
     "override": Model.override_global,
-    "enter_override": Model.enter_override_global,
-    "leave_override": Model.leave_override_global,
 }
 #: One thread overrides. The others do not empty the place: see `GILOnceCell._replace`.
 WITH_OVERRIDE: Any = [(("override",), (action,)) for action in ["touch", "fail", "get", "set"]]
@@ -228,9 +219,7 @@ WITH_ISOLATED: Any = [
 ]
 ISOLATED_ONCE = WITH_ISOLATED[:1]
 OVERRIDE_ONCE = WITH_OVERRIDE[:1]
-#: The two halves of an override, each by itself, where an exploration of the whole does not end. The second is for a
-#: value that is overridden before the threads begin.
-ENTER_ONCE: Any = [(("enter_override",), ("touch",))]
+#: With `is_overridden`. Half of an override, where an exploration of the whole does not end.
 LEAVE_ONCE: Any = [(("leave_override",), ("touch",))]
 #: An isolation between any two steps of the first touch.
 TOUCH_BESIDE_ISOLATED: Any = [(("touch",), ("touch", "isolated", "touch"))]

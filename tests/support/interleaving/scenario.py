@@ -177,7 +177,7 @@ class Outcome:
 #: The actions that give the value, or None, or an error.
 GIVING = {"touch", "get", "fail", "aget_or_init", "copy", "deepcopy", "import_attr"}
 #: The actions after which there may be another value.
-EMPTYING = {"take", "take_all", "delete", "write", "override", "enter_override", "leave_override", "isolated"}
+EMPTYING = {"take", "take_all", "delete", "write", "override", "leave_override", "isolated"}
 EXPECTED_ERRORS = {"InitializerError", "AlreadySetError", "AttributeError", "DeadlockError"}
 
 
@@ -281,16 +281,6 @@ class Model:
         yield from self._follow()
         self.got = seen
 
-    def enter_override_global(self, label: str) -> Iterator[None]:
-        yield from self.enter_override(label)
-        yield from self._follow()
-        self.got = f"fake {label}"
-
-    def leave_override_global(self, label: str) -> Iterator[None]:
-        yield from self.leave_override(label)
-        yield from self._follow()
-        self.got = "None"
-
     def isolated_global(self, _: str) -> Iterator[None]:
         """Hide the value and then the name, look at the name, and restore both."""
         yield
@@ -362,11 +352,6 @@ class Model:
         yield
         self._leave_layer(f"fake {label}")
         self.got = seen
-
-    def enter_override(self, label: str) -> Iterator[None]:
-        yield
-        self._enter_layer(f"fake {label}")
-        self.got = f"fake {label}"
 
     def leave_override(self, _: str) -> Iterator[None]:
         yield
