@@ -245,14 +245,15 @@ MORE_OVERRIDES_BESIDE_TOUCH = [
         for scenario in scenarios_of(surface, LEAVE_ONCE, is_overridden=True, **WITH_GIL)
     ],
     # Not done, none wrong: to enter and touch `property_in_slot`, after 1369; to override and touch `reified_global`,
-    # after 294, and `proxy`, after 254; to isolate and touch `reified_global`, after 194, and `proxy`, after 211.
+    # after 294, and `proxy`, after 254; to isolate and touch `reified_global`, after 194, `proxy`, after 211, and
+    # `args_function`, after 1298.
 ]
 
 MORE_ISOLATIONS_BESIDE_TOUCH = [
     *scenarios_of("once_async_function", ISOLATED_ONCE, **WITH_GIL),
     *[
         scenario
-        for surface in ["once_below_classmethod", "classmethod_of_subclass", "async_property_of_class", *ARGS]
+        for surface in ["once_below_classmethod", "classmethod_of_subclass", "async_property_of_class"]
         for scenario in scenarios_of(surface, ISOLATED_ONCE, is_found=True, **WITH_GIL)
     ],
     *scenarios_of("once_function", ISOLATED_ONCE, cell="LoopOnceCell", begin=PerLoopModel, is_shared=False, **WITH_GIL),

@@ -225,7 +225,7 @@ class AccessObserver:
         """Return the number of the place that an attribute of `obj` is."""
         number = self.number(obj, thread)
         cls = type(obj)
-        if number is not None and name in _OF_PROXY and issubclass(cls, BaseObjectProxy):
+        if number is not None and issubclass(cls, BaseObjectProxy) and name in _OF_PROXY:
             return (*number, name)
         if (
             number is None
