@@ -153,6 +153,7 @@ OVERRIDES_BESIDE_TOUCH = [
     *scenarios_of("property_in_slot", LEAVE_ONCE, is_overridden=True, **WITH_GIL),
     *scenarios_of("property_of_subclass", OVERRIDE_ONCE, is_found=True, **WITH_GIL),
     *scenarios_of("static_property", OVERRIDE_ONCE, **WITH_GIL),
+    *scenarios_of("args_key_with_eq", OVERRIDE_ONCE, is_found=True, **WITH_GIL),
     *scenarios_of("cell", OVERRIDE_ONCE, cell="ProcessOnceCell", **WITH_GIL),
     *scenarios_of("cell", OVERRIDE_ONCE, cell="ThreadOnceCell", begin=PerThreadModel, is_shared=False, **WITH_GIL),
     # Here an override is for the event loops of all threads.
@@ -200,25 +201,6 @@ SCENARIOS = [
     *scenarios_of("reified_global", [(("touch",), ("write",)), (("write",), ("write",))], OF_GLOBAL, **WITH_GIL),
 ]
 
-ARGS = [
-    "args_function",
-    "args_of_any_number",
-    "args_key_with_eq",
-    "args_async_function",
-    "args_above_classmethod",
-    "args_below_classmethod",
-    "args_above_staticmethod",
-    "args_below_staticmethod",
-]
-IN_SLOT = [
-    "once_method_in_slot",
-    "once_method_in_slot_beside_dict",
-    "once_async_method_in_slot",
-    "property_in_slot",
-    "property_in_slot_beside_dict",
-    "async_property_in_slot",
-]
-
 #: The other surfaces, except `property_through_super`, whose cell `cell_of` does not find.
 MORE_OVERRIDES_BESIDE_TOUCH = [
     *[
@@ -233,15 +215,26 @@ MORE_OVERRIDES_BESIDE_TOUCH = [
             "classmethod_of_subclass",
             "property_of_class",
             "async_property_of_class",
+            "args_function",
+            "args_of_any_number",
+            "args_async_function",
             "args_method",
-            *ARGS,
+            "args_above_classmethod",
+            "args_below_classmethod",
+            "args_above_staticmethod",
+            "args_below_staticmethod",
         ]
         for scenario in scenarios_of(surface, OVERRIDE_ONCE, is_found=True, **WITH_GIL)
     ],
     *[
         scenario
-        for surface in IN_SLOT
-        if surface != "property_in_slot"
+        for surface in [
+            "once_method_in_slot",
+            "once_method_in_slot_beside_dict",
+            "once_async_method_in_slot",
+            "property_in_slot_beside_dict",
+            "async_property_in_slot",
+        ]
         for scenario in scenarios_of(surface, LEAVE_ONCE, is_overridden=True, **WITH_GIL)
     ],
     # Not done, none wrong: to enter and touch `property_in_slot`, after 1369; to override and touch `reified_global`,

@@ -163,8 +163,8 @@ def of_async_attribute(gilonce: Any, owner: Any) -> Access:
     return Access(access.touch, cell_of=functools.partial(gilonce.cell_of, owner, "attribute"), start=access.start)
 
 
-def of_proxy(gilonce: Any, it: Any) -> Callable[[], Any]:
-    """Return what returns the cell of a proxy, by an attribute of an object, which no touch replaces."""
+def find_cell_of_proxy(gilonce: Any, it: Any) -> Callable[[], Any]:
+    """Return a function that finds the cell of a proxy by an attribute of an instance, which keeps the proxy."""
     return functools.partial(gilonce.cell_of, SimpleNamespace(it=it), "it")
 
 
@@ -547,7 +547,7 @@ def property_through_super(gilonce: Any, initializer: Initializer, discard: Any)
 @surface
 def proxy(gilonce: Any, initializer: Initializer, discard: Any) -> Access:
     it = gilonce.lazy_global(initializer, discard=discard)
-    return Access(lambda: it.__wrapped__, lambda: it._self_cell, of_proxy(gilonce, it))
+    return Access(lambda: it.__wrapped__, lambda: it._self_cell, find_cell_of_proxy(gilonce, it))
 
 
 @surface
@@ -568,4 +568,4 @@ def assign(value):
     def look() -> Any:
         return None if namespace["IT"] is made else namespace["IT"]
 
-    return Access(namespace["touch"], cell_of=of_proxy(gilonce, made), look=look, assign=namespace["assign"])
+    return Access(namespace["touch"], cell_of=find_cell_of_proxy(gilonce, made), look=look, assign=namespace["assign"])
