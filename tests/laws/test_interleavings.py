@@ -216,7 +216,6 @@ MORE_OVERRIDES_BESIDE_TOUCH = [
             "property_of_class",
             "async_property_of_class",
             "args_function",
-            "args_of_any_number",
             "args_async_function",
             "args_method",
             "args_above_classmethod",
@@ -238,8 +237,9 @@ MORE_OVERRIDES_BESIDE_TOUCH = [
         for scenario in scenarios_of(surface, LEAVE_ONCE, is_overridden=True, **WITH_GIL)
     ],
     # Not done, none wrong: to enter and touch `property_in_slot`, after 1369; to override and touch `reified_global`,
-    # after 294, and `proxy`, after 254; to isolate and touch `reified_global`, after 194, `proxy`, after 211, and
-    # `args_function`, after 1298.
+    # after 294, and `proxy`, after 254; to isolate and touch `reified_global`, after 194, `proxy`, after 211,
+    # `args_function`, after 1298, and `once_function` with LoopOnceCell, after 435. `args_of_any_number` is left out
+    # because the explorer does not see that its threads share a cell: two touches have one interleaving.
 ]
 
 MORE_ISOLATIONS_BESIDE_TOUCH = [
@@ -249,7 +249,6 @@ MORE_ISOLATIONS_BESIDE_TOUCH = [
         for surface in ["once_below_classmethod", "classmethod_of_subclass", "async_property_of_class"]
         for scenario in scenarios_of(surface, ISOLATED_ONCE, is_found=True, **WITH_GIL)
     ],
-    *scenarios_of("once_function", ISOLATED_ONCE, cell="LoopOnceCell", begin=PerLoopModel, is_shared=False, **WITH_GIL),
 ]
 
 #: Scenarios that take minutes.
