@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -51,7 +51,15 @@ from support.interleaving.broken_cells import (
     SetsInTwoSteps,
     surface_of,
 )
-from support.interleaving.scenario import Outcome, PerThreadModel, Run, Scenario, SeenByFirstModel, model_outcomes
+from support.interleaving.scenario import (
+    Outcome,
+    PerThreadModel,
+    Run,
+    Scenario,
+    SeenByFirstModel,
+    few_modules,
+    model_outcomes,
+)
 from support.interleaving.waiting_model import WaitingModel
 
 
@@ -200,21 +208,12 @@ SCENARIOS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
-def test_another_thread_may_act_between_any_two_bytecodes(
-    gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch, scenario: Scenario
-) -> None:
+def test_another_thread_may_act_between_any_two_bytecodes(gilonce: ModuleType, scenario: Scenario) -> None:
     """Wherever another thread acts, laws 1, 3 and 4 hold, no thread waits, and the model gives the same outcome."""
-    # A global is looked for in every module. Three do as well as a thousand, each of which would have its bytecodes.
-    reification = importlib.import_module("gilonce._surfaces.reification")
-    three = {name: sys.modules[name] for name in ("sys", "types", "threading")}
-    monkeypatch.setattr(
-        reification,
-        "sys",
-        SimpleNamespace(modules=three, maxsize=sys.maxsize, getrefcount=getattr(sys, "getrefcount", None)),
-    )
-    for worker in range(2):
-        Run(scenario, gilonce).work(worker)  # does what happens once in a process
-    outcomes = set(outcomes_between(scenario, gilonce, positions()))
+    with few_modules():
+        for worker in range(2):
+            Run(scenario, gilonce).work(worker)  # does what happens once in a process
+        outcomes = set(outcomes_between(scenario, gilonce, positions()))
     print(f"{scenario.name}: {len(outcomes)} outcomes of {len(model_outcomes(scenario))}")
 
 

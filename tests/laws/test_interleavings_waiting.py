@@ -16,7 +16,7 @@ import pytest
 from test_interleavings import FILES, python, run
 
 # isort: split
-from support.interleaving.actions import ACTIONS, ISOLATED_ONCE, TOUCH_TWICE, scenarios_of
+from support.interleaving.actions import ACTIONS, ISOLATED_ONCE, OVERRIDE_ONCE, TOUCH_TWICE, scenarios_of
 from support.interleaving.explorer import Exploration
 from support.interleaving.scenario import Scenario, combine, model_outcomes
 from support.interleaving.waiting_model import WaitingModel
@@ -92,6 +92,7 @@ SCENARIOS = [
     *touching(),
     *with_lock("cell", [(("touch",), ("fail",))]),
     *with_lock("cell", [(("touch",), (action,)) for action in ("set", "get", "take")], **WITH_GIL),
+    *with_lock("cell", OVERRIDE_ONCE, **WITH_GIL),
     *with_lock("once_function", ISOLATED_ONCE, **WITH_GIL),
     *with_lock("once_method", [(("touch",), ("fail",))], **WITH_GIL),
     *with_lock("property_in_dict", TOUCH_TWICE, **WITH_GIL),

@@ -14,6 +14,7 @@ import inspect
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from support import drive
@@ -28,7 +29,8 @@ class Access:
 
     Parameters:
         touch: gets the value, and computes it if there is none.
-        cell: returns the cell, or the view of a cell that lives in an owner.
+        cell: returns the cell, or the view of a cell that lives in an owner, where the surface has it as an attribute.
+        cell_of: returns the cell as `gilonce.cell_of` finds it. By default it is `cell`.
         look: returns the value if there is one, else None; it runs nothing.
         assign: sets the attribute.
         delete: deletes the attribute.
@@ -40,6 +42,7 @@ class Access:
 
     touch: Touch
     cell: Callable[[], Any] | None = None
+    cell_of: Callable[[], Any] | None = None
     look: Callable[[], Any] | None = None
     assign: Callable[[Any], None] | None = None
     delete: Callable[[], None] | None = None
@@ -49,8 +52,9 @@ class Access:
     initializer: Initializer | None = None
 
     def __post_init__(self) -> None:
-        if self.look is None and (cell := self.cell) is not None:
-            self.look = lambda: cell().get()
+        self.cell_of = self.cell_of or self.cell
+        if self.look is None and (cell_of := self.cell_of) is not None:
+            self.look = lambda: cell_of().get()
 
     def __call__(self) -> Any:
         return self.touch()
@@ -79,6 +83,9 @@ class With:
 
     def _cell(self, discard: Any) -> Callable[[], Any]:
         return self._make if discard is None else functools.partial(self._make, discard=discard)
+
+    def cell_of(self, owner: Any, name: str) -> Any:
+        return self._gilonce.cell_of(owner, name)
 
     def GILOnceCell(self, *, discard: Any) -> Any:  # noqa: N802 - replaces the class
         return self._cell(discard)()
@@ -125,7 +132,7 @@ def of_args(owner: Any) -> Access:
     return Access(lambda: owner.method("key"), lambda: owner.method.cell("key"), take_all=owner.method.take_all)
 
 
-def of_attribute(cls: type[Any], slot: str | None = None) -> Access:
+def of_attribute(gilonce: Any, cls: type[Any], slot: str | None = None) -> Access:
     """Return access to the `attribute` of a new instance, which keeps its value in `slot` or in its `__dict__`."""
     owner = instance_of(cls)
 
@@ -138,19 +145,27 @@ def of_attribute(cls: type[Any], slot: str | None = None) -> Access:
     def delete() -> None:
         del owner.attribute
 
-    another = functools.partial(of_attribute, cls, slot)
-    return Access(lambda: owner.attribute, look=look, assign=assign, delete=delete, another=another)
+    another = functools.partial(of_attribute, gilonce, cls, slot)
+    cell_of = functools.partial(gilonce.cell_of, owner, "attribute")
+    return Access(lambda: owner.attribute, cell_of=cell_of, look=look, assign=assign, delete=delete, another=another)
 
 
-def of_class_attribute(cls: type[Any]) -> Access:
-    def look() -> Any:
-        return inspect.getattr_static(cls, "attribute")._definition.cell_of(cls).get()
-
-    return Access(lambda: cls.attribute, look=look)
+def of_class_attribute(gilonce: Any, cls: type[Any]) -> Access:
+    return Access(lambda: cls.attribute, cell_of=functools.partial(gilonce.cell_of, cls, "attribute"))
 
 
 def of_awaitable(start: Callable[[], Awaitable[Any]], cell: Callable[[], Any] | None = None) -> Access:
     return Access(lambda: drive(start()), cell, start=start)
+
+
+def of_async_attribute(gilonce: Any, owner: Any) -> Access:
+    access = of_awaitable(lambda: owner.attribute)
+    return Access(access.touch, cell_of=functools.partial(gilonce.cell_of, owner, "attribute"), start=access.start)
+
+
+def find_cell_of_proxy(gilonce: Any, it: Any) -> Callable[[], Any]:
+    """Return a function that finds the cell of a proxy by an attribute of an instance, which keeps the proxy."""
+    return functools.partial(gilonce.cell_of, SimpleNamespace(it=it), "it")
 
 
 async def awaited(initializer: Initializer) -> Any:
@@ -273,8 +288,8 @@ def once_below_classmethod(gilonce: Any, initializer: Initializer, discard: Any)
         def method(cls) -> Any:
             return initializer()
 
-    # From Python 3.13 on, a class method gives no way to the cell.
-    return Access(lambda: Owner.method())
+    # From Python 3.13 on, a class method has no attribute for the cell.
+    return Access(lambda: Owner.method(), cell_of=functools.partial(gilonce.cell_of, Owner, "method"))
 
 
 @surface
@@ -384,7 +399,7 @@ def args_below_classmethod(gilonce: Any, initializer: Initializer, discard: Any)
         def method(cls, name: str) -> Any:
             return initializer()
 
-    return Access(lambda: Owner.method("key"))
+    return Access(lambda: Owner.method("key"), cell_of=lambda: Owner.method.cell(Owner, "key"))
 
 
 @surface
@@ -416,7 +431,7 @@ def property_in_dict(gilonce: Any, initializer: Initializer, discard: Any) -> Ac
         def attribute(self) -> Any:
             return initializer()
 
-    return of_attribute(Owner)
+    return of_attribute(gilonce, Owner)
 
 
 @surface
@@ -428,7 +443,7 @@ def property_in_slot(gilonce: Any, initializer: Initializer, discard: Any) -> Ac
         def attribute(self) -> Any:
             return initializer()
 
-    return of_attribute(Owner, "_attribute")
+    return of_attribute(gilonce, Owner, "_attribute")
 
 
 @surface
@@ -441,7 +456,7 @@ def property_in_slot_beside_dict(gilonce: Any, initializer: Initializer, discard
         def attribute(self) -> Any:
             return initializer()
 
-    return of_attribute(Owner, "_attribute")
+    return of_attribute(gilonce, Owner, "_attribute")
 
 
 @surface
@@ -452,7 +467,7 @@ def property_of_class(gilonce: Any, initializer: Initializer, discard: Any) -> A
         def attribute(cls) -> Any:
             return initializer()
 
-    return of_class_attribute(Owner)
+    return of_class_attribute(gilonce, Owner)
 
 
 @surface
@@ -466,7 +481,7 @@ def property_of_subclass(gilonce: Any, initializer: Initializer, discard: Any) -
     class Derived(Owner):
         pass
 
-    return of_class_attribute(Derived)
+    return of_class_attribute(gilonce, Derived)
 
 
 @surface
@@ -477,7 +492,7 @@ def static_property(gilonce: Any, initializer: Initializer, discard: Any) -> Acc
         def attribute() -> Any:
             return initializer()
 
-    return Access(lambda: Owner.attribute, look=lambda: inspect.getattr_static(Owner, "attribute")._cell.get())
+    return of_class_attribute(gilonce, Owner)
 
 
 @surface
@@ -487,8 +502,7 @@ def async_property(gilonce: Any, initializer: Initializer, discard: Any) -> Acce
         async def attribute(self) -> Any:
             return await awaited(initializer)
 
-    owner = instance_of(Owner)
-    return of_awaitable(lambda: owner.attribute)
+    return of_async_attribute(gilonce, instance_of(Owner))
 
 
 @surface
@@ -500,8 +514,7 @@ def async_property_in_slot(gilonce: Any, initializer: Initializer, discard: Any)
         async def attribute(self) -> Any:
             return await awaited(initializer)
 
-    owner = instance_of(Owner)
-    return of_awaitable(lambda: owner.attribute)
+    return of_async_attribute(gilonce, instance_of(Owner))
 
 
 @surface
@@ -512,7 +525,7 @@ def async_property_of_class(gilonce: Any, initializer: Initializer, discard: Any
         async def attribute(cls) -> Any:
             return await awaited(initializer)
 
-    return of_awaitable(lambda: Owner.attribute)
+    return of_async_attribute(gilonce, Owner)
 
 
 @surface
@@ -534,7 +547,7 @@ def property_through_super(gilonce: Any, initializer: Initializer, discard: Any)
 @surface
 def proxy(gilonce: Any, initializer: Initializer, discard: Any) -> Access:
     it = gilonce.lazy_global(initializer, discard=discard)
-    return Access(lambda: it.__wrapped__, lambda: it._self_cell)
+    return Access(lambda: it.__wrapped__, lambda: it._self_cell, find_cell_of_proxy(gilonce, it))
 
 
 @surface
@@ -555,4 +568,4 @@ def assign(value):
     def look() -> Any:
         return None if namespace["IT"] is made else namespace["IT"]
 
-    return Access(namespace["touch"], look=look, assign=namespace["assign"])
+    return Access(namespace["touch"], cell_of=find_cell_of_proxy(gilonce, made), look=look, assign=namespace["assign"])

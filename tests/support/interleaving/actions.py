@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from support import drive
-from support.interleaving.scenario import Model, Scenario, Value
+from support.interleaving.scenario import Model, OverriddenModel, Scenario, Value
 from support.surfaces import SURFACES, Access, With, of_attribute, of_methods
 
 # Overrides that call `super()`. Their values are made of their base's value, so they have a model of their own.
@@ -38,7 +38,7 @@ def property_override(gilonce: Any, initializer: Any, discard: Any) -> Access:
         def attribute(self) -> Any:
             return initializer(super().attribute)
 
-    return of_attribute(Derived)
+    return of_attribute(gilonce, Derived)
 
 
 @override
@@ -64,8 +64,10 @@ def user_cell(gilonce: Any) -> Any:
     return UserCell
 
 
-def build_surface(surface: str, cell: str | None) -> Callable[[Any, Any, Any], Access]:
-    """Return what builds a surface for a scenario, with `cell=` if the name of a class of cells is given."""
+def build_surface(
+    surface: str, cell: str | None, *, is_found: bool, is_overridden: bool
+) -> Callable[[Any, Any, Any], Access]:
+    """Return what builds a surface for a scenario. The parameters are those of `scenarios_of`."""
 
     def build(gilonce: Any, initializer: Any, discard: Any) -> Access:
         if cell is not None:
@@ -78,6 +80,14 @@ def build_surface(surface: str, cell: str | None) -> Callable[[Any, Any, Any], A
             access.another().assign(None)
         elif surface == "once_method_in_slot":
             access.another().cell()
+        if cell == "LoopOnceCell":
+            access.loops = {thread: _Loop() for thread in ("0", "1", "2", "end", "after")}
+        if is_found:
+            found = access.cell_of()
+            access.cell_of = lambda: found
+        if is_overridden:
+            access.override = access.cell_of().override(Value("fake before"))
+            access.override.__enter__()
         return access
 
     return build
@@ -97,6 +107,7 @@ ACTIONS: dict[str, Callable[[Any, Value], Any]] = {
     "deepcopy": lambda access, _: copy.deepcopy(access.cell()).get(),
     "show": lambda access, _: repr(access.cell()).removeprefix("<GILOnceCell: ").removesuffix(">"),
     "override": lambda access, value: _look_under_override(access, value),
+    "leave_override": lambda access, _: access.override.__exit__(None, None, None),
     "isolated": lambda access, _: _look_in_isolation(access),
     "write": lambda access, value: access.assign(value),
     "delete": lambda access, _: access.delete(),
@@ -105,9 +116,10 @@ ACTIONS: dict[str, Callable[[Any, Value], Any]] = {
 
 
 def _look_under_override(access: Access, value: Value) -> Any:
-    fake = Value(f"fake {value.label}")
-    with access.cell().override(fake):
-        return access.cell().get()
+    # Look up the cell once, because each time adds interleavings.
+    cell = access.cell_of()
+    with cell.override(Value(f"fake {value.label}")):
+        return cell.get()
 
 
 def _look_in_isolation(access: Access) -> Any:
@@ -123,8 +135,7 @@ def _in_loop(act: Callable[[Access, Value], Any]) -> Callable[[Access, Value], A
     """Let `act` run in an event loop, of which each thread has its own."""
 
     def act_in_loop(access: Access, value: Value) -> Any:
-        loops = vars(access).setdefault("loops", {})
-        asyncio._set_running_loop(loops.setdefault(value.label.partition(".")[0], _Loop()))
+        asyncio._set_running_loop(access.loops[value.label.partition(".")[0]])
         try:
             return act(access, value)
         finally:
@@ -148,6 +159,8 @@ def scenarios_of(
     cell: str | None = None,
     begin: Callable[[], Model] = Model,
     is_shared: bool = True,
+    is_found: bool = False,
+    is_overridden: bool = False,
     **options: Any,
 ) -> list[Scenario]:
     """Return a scenario for each choice of what the threads do.
@@ -159,10 +172,15 @@ def scenarios_of(
         cell: the name of a public class of cells, or "UserCell", for `cell=`.
         begin: makes the model.
         is_shared: whether the threads share one value.
+        is_found: whether the cell is looked up before the threads begin. So the class or the table that leads to it
+            has it already. To make it in the threads adds many interleavings.
+        is_overridden: whether the value is overridden before the threads begin.
         options: as for `explore`.
     """
     name = surface if cell is None else f"{surface} with {cell}"
-    build = build_surface(surface, cell)
+    name = f"{name}, found" if is_found else name
+    build = build_surface(surface, cell, is_found=is_found, is_overridden=is_overridden)
+    begin = OverriddenModel if is_overridden else begin
     return [
         Scenario(
             f"{name}: {' | '.join(map(', '.join, chosen))}",
@@ -173,6 +191,7 @@ def scenarios_of(
             options,
             begin,
             is_shared,
+            has_discard=cell != "OnceLock",
         )
         for chosen in threads
     ]
@@ -189,6 +208,7 @@ OF_GLOBAL = {
     "fail": Model.fail_global,
     "write": Model.write_global,
     "isolated": Model.isolated_global,
+    "override": Model.override_global,
 }
 #: One thread overrides. The others do not empty the place: see `GILOnceCell._replace`.
 WITH_OVERRIDE: Any = [(("override",), (action,)) for action in ["touch", "fail", "get", "set"]]
@@ -198,6 +218,9 @@ WITH_ISOLATED: Any = [
     *((("touch", "isolated", "touch"), (action,)) for action in ["touch", "take"]),
 ]
 ISOLATED_ONCE = WITH_ISOLATED[:1]
+OVERRIDE_ONCE = WITH_OVERRIDE[:1]
+#: With `is_overridden`. Half of an override, where an exploration of the whole does not end.
+LEAVE_ONCE: Any = [(("leave_override",), ("touch",))]
 #: An isolation between any two steps of the first touch.
 TOUCH_BESIDE_ISOLATED: Any = [(("touch",), ("touch", "isolated", "touch"))]
 #: The same where the thread that isolates makes no value: it might make another thread wait.

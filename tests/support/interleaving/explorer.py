@@ -108,6 +108,8 @@ _OF_CONTAINER = {"CONTAINS_OP", "GET_ITER", "TO_BOOL", "UNARY_NOT"} | {
     name for name in dis.opmap if name.startswith("POP_JUMP")
 }
 _SWITCHES = ("RESUME", "JUMP_BACKWARD", "JUMP_ABSOLUTE")
+#: Attributes of a lazy proxy that are places of their own. No operation but to read or assign them touches them.
+_OF_PROXY = {"_self_cell", "_self_inner", "_self_is_registered", "_self_names", "_self_origin", "_self_outer"}
 _SUBSCRIPTS = ("BINARY_SUBSCR", "STORE_SUBSCR", "DELETE_SUBSCR")
 
 
@@ -174,25 +176,30 @@ class AccessObserver:
         # Keeps the objects alive, so that no `id` is used again within a run.
         self._kept: list[object] = []
         seen: set[int] = set()
-        queue = list(roots)
-        while queue:
-            obj = queue.pop(0)
-            cls = type(obj)
-            if id(obj) in self._unread or id(obj) in seen or obj is None:
-                continue
-            if issubclass(cls, (str, bytes, int, float, CodeType, ModuleType)):
-                continue
-            seen.add(id(obj))
-            self._kept.append(obj)
-            if issubclass(cls, FunctionType):
-                queue.extend(obj.__closure__ or ())
-                continue
-            if issubclass(cls, type) and not obj.__flags__ & _IN_PYTHON:
-                continue
-            if not issubclass(cls, (tuple, CellType, MethodType)):
-                self.number(obj, thread=-1)
-            if not (issubclass(cls, dict) and "__spec__" in obj):  # a module leads to nearly everything
-                queue.extend(gc.get_referents(obj))
+        # All that one root leads to comes before what the next leads to. So if an object that lasts leads to more after
+        # each run, the numbers do not change of what comes before it.
+        found = [self._number_shared(root, seen) for root in roots]
+        for queue in found:
+            while queue:
+                queue.extend(self._number_shared(queue.pop(0), seen))
+
+    def _number_shared(self, obj: Any, seen: set[int]) -> list[Any]:
+        """Number an object that the threads share, and return the objects to which it refers."""
+        cls = type(obj)
+        if id(obj) in self._unread or id(obj) in seen or obj is None:
+            return []
+        if issubclass(cls, (str, bytes, int, float, CodeType, ModuleType)):
+            return []
+        seen.add(id(obj))
+        self._kept.append(obj)
+        if issubclass(cls, FunctionType):
+            return list(obj.__closure__ or ())
+        if issubclass(cls, type) and not obj.__flags__ & _IN_PYTHON:
+            return []
+        if not issubclass(cls, (tuple, CellType, MethodType)):
+            self.number(obj, thread=-1)
+        # A module leads to nearly everything.
+        return [] if issubclass(cls, dict) and "__spec__" in obj else gc.get_referents(obj)
 
     def number(self, obj: Any, thread: int) -> tuple[int, int] | None:
         """Return the number of the place that `obj` is, or None if it is not a place."""
@@ -218,6 +225,8 @@ class AccessObserver:
         """Return the number of the place that an attribute of `obj` is."""
         number = self.number(obj, thread)
         cls = type(obj)
+        if number is not None and issubclass(cls, BaseObjectProxy) and name in _OF_PROXY:
+            return (*number, name)
         if (
             number is None
             or cls.__dictoffset__

@@ -121,16 +121,19 @@ class WaitingModel(Model):
 
     def isolated(self, _: str) -> Iterator[Any]:
         yield None
-        found = self.values.pop("first", None)
-        self.value = None
+        found = self.value
+        self._replace(None)
         yield None
         seen = str(self.value)
         yield None
-        self.values.pop("first", None)
-        if found is not None:
-            self.values["first"] = found
-        self.value = found
+        self._replace(found)
         self.got = seen
+
+    def _replace(self, value: str | None) -> None:
+        super()._replace(value)
+        self.values.pop("first", None)
+        if value is not None:
+            self.values["first"] = value
 
     def _across(self, label: str, outer: str, inner: str) -> Iterator[Any]:
         thread = label.partition(".")[0]
