@@ -15,7 +15,6 @@ slot and returns the published one. What attrs writes afterwards is then always 
 from __future__ import annotations
 
 import sys
-from itertools import count
 from types import FunctionType, MemberDescriptorType, MethodType
 
 from .disguise import AttributeOfFunctools, Derived
@@ -86,13 +85,11 @@ def is_read_by_tool() -> bool:
 
 def is_looked_at_by_tool() -> bool:
     """Return whether an untouched lazy global was asked by code that looks at everything in a module."""
-    for depth in count(1):
-        frame = _caller(depth)
-        module = _module_of(frame)
-        if module not in _BETWEEN:
-            break
+    depth = 1
+    while (module := _module_of(frame := _caller(depth))) in _BETWEEN:
         if module == "pydoc" and frame.f_code.co_name in _LOOK_AT_ALL_IN_PYDOC:
             return True
+        depth += 1
     return _is_tool(module, _LOOK_AT_ALL)
 
 

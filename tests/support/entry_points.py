@@ -817,6 +817,7 @@ NUMBERS = "subtract multiply matrix_multiply remainder divmod power lshift rshif
     "proxy_slots.Py_tp_setattro",
     "proxy_methods.__getattr__",
     "proxy_getset.__wrapped__",
+    "proxy_getset.__dict__",
     "function_replacements.new_class",
 )
 def use_a_proxy_as_an_object(shared: Shared) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import _thread
 import copy
 import functools
 import inspect
+import operator
 import subprocess
 import sys
+import threading
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from support import environment
+from support import WATCHDOG, environment
 
 
 def test_the_func_of_a_property_looks_like_the_function(gilonce: ModuleType) -> None:
@@ -169,3 +172,16 @@ assert prop.__class__ is type(prop) is gilonce.once_property, prop.__class__
 assert "functools" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], env=environment(gilonce.__implementation__), check=True)
+
+
+def test_a_thread_whose_first_function_is_in_c_may_touch_a_lazy_global(gilonce: ModuleType) -> None:
+    """Whoever asks is found in the stack, and there nobody is."""
+    done = threading.Event()
+
+    def make() -> list[str]:
+        done.set()
+        return []
+
+    proxy = gilonce.lazy_global(make, reify=False)
+    _thread.start_new_thread(operator.truth, (proxy,))
+    assert done.wait(WATCHDOG)
