@@ -936,7 +936,9 @@ def raise_interrupt() -> None:
         pytest.param("key per thread", marks=pytest.mark.slow),
     ],
 )
-def test_an_interrupt_leaves_everything_as_before(gilonce: ModuleType, testing: Any, name: str) -> None:
+def test_an_interrupt_leaves_everything_as_before(
+    gilonce: ModuleType, testing: Any, request: pytest.FixtureRequest, name: str
+) -> None:
     """At every bytecode of entering and leaving. In Python as in `cells/test_override_interrupts.py`."""
     if not survives_interrupts(gilonce):
         pytest.skip("CPython 3.10 does not survive an exception between any two bytecodes")
@@ -971,6 +973,9 @@ def test_an_interrupt_leaves_everything_as_before(gilonce: ModuleType, testing: 
 
     isolated = testing.isolated()
     use()
+    gc.collect()
+    request.addfinalizer(gc.enable)
+    gc.disable()  # what other tests have left is not to be collected, and interrupted, here
     for position in positions():
         isolated = testing.isolated()
         at_bytecode = AtBytecode(position, raise_interrupt, (files_of(gilonce),))

@@ -61,7 +61,9 @@ class Generated(OncePerArgs):
             # first call does it.
             # Under another decorator in a class, the first argument may be an owner, which `key=` must not get.
             if self._takes_owner is False or (self._takes_owner is None and self._key_function is None):
-                self._generated = self._generate_and_call
+                # Not that of a builtin: if a program has replaced `builtins.len` by then, generating would call it.
+                is_builtin = getattr(self._function, "__module__", None) == "builtins"
+                self._generated = _generate(self, False) if is_builtin else self._generate_and_call
             if self._takes_owner is not False:
                 self._bound_class = _class_of_bound(self)
 

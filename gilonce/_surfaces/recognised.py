@@ -100,7 +100,7 @@ def _caller(depth: int) -> Any:
     """
     try:
         return sys._getframe(depth + 1)
-    except ValueError:
+    except ValueError:  # pragma: no cover - in threads of `_thread`, which coverage does not see
         return None
 
 

@@ -89,7 +89,7 @@ static struct PyModuleDef native_module = {
 
 
 #: The files of the core that no operation comes to: without wrapt's compiled part, a proxy is one in Python.
-UNUSED_FILES = () if find_spec("wrapt._wrappers") else ("proxy.c", "proxy_slots.c", "proxy_types.c")
+UNUSED_FILES = () if find_spec("wrapt._wrappers") else ("proxy.c", "proxy.h", "proxy_slots.c", "proxy_types.c")
 
 #: Functions of the core that no operation comes to, with the reason.
 NOT_ENTERED = {

@@ -52,11 +52,12 @@ class InLoop:
         return functools.partial(self._call, getattr(self._cell, name))
 
     def _call(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        outer = asyncio._get_running_loop()
         asyncio._set_running_loop(self._loop)
         try:
             return method(*arguments)
         finally:
-            asyncio._set_running_loop(None)
+            asyncio._set_running_loop(outer)
 
 
 @kind

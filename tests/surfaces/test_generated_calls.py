@@ -217,3 +217,11 @@ def test_names_in_generated_code_are_not_those_of_parameters(gilonce: ModuleType
     assert owner.with_key(_key=1) is owner.with_key(_key=1)
     with pytest.raises(TypeError, match="multiple values for argument 'self'"):
         owner.with_key(self=1)
+
+
+def test_a_builtin_may_be_replaced_by_itself(gilonce: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the first call does, it does not need the builtin that calls it."""
+    monkeypatch.setattr("builtins.len", gilonce.once_per_args(len))
+    found = [len("abc"[:end]) for end in (0, 0, 1, 2)]
+    monkeypatch.undo()
+    assert found == [0, 0, 1, 2]

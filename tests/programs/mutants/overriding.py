@@ -139,13 +139,6 @@ PYTHON = [
         ("test_pytest_plugin.py::test_collection_touches_no_lazy_global_in_a_class_or_parameter[{}]",),
     ),
     Mutant(
-        "doctest touches lazy globals in classes",
-        "pytest_plugin.py",
-        "        if not issubclass(type(it), type):\n",
-        "        if True:\n",
-        ("test_pytest_plugin.py::test_collection_touches_no_lazy_global_in_a_class_or_parameter[{}]",),
-    ),
-    Mutant(
         "an override of a test case's base hides that of the test case",
         "_cells/decorating.py",
         "    if is_inherited:\n        outer, inner = outer + inner, ()\n",

@@ -449,14 +449,14 @@ HOOKS = [
         "nothing is held while forking",
         "_cells/fork.py",
         "    for function in before:\n        function()\n",
-        "",
+        "    pass\n",
         (KEPT + "a_cell_made_while_another_thread_is_forking_is_held_too[{}]",),
     ),
     Mutant(
         "what was held while forking is never let go",
         "_cells/fork.py",
         "    for function in in_parent:\n        function()\n",
-        "",
+        "    pass\n",
         (KEPT + "a_cell_made_while_another_thread_is_forking_is_held_too[{}]",),
     ),
     Mutant(
