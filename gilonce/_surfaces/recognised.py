@@ -34,8 +34,8 @@ def is_like_cached_property(prop: Any) -> bool:
 def class_for_tools(prop: Any) -> type:
     """Return the `__class__` of a `once_property`."""
     cls = type(prop)
-    if issubclass(cls, property):
-        return cls  # it is known everywhere
+    if issubclass(cls, property) or _has_own_setter(cls):
+        return cls  # it is known everywhere; and a user's class may make others of itself by `self.__class__(...)`
     if not is_like_cached_property(prop) and not _is_unwrapped_by_pydantic():
         return AttributeOfFunctools
     functools = sys.modules.get("functools")
@@ -46,6 +46,11 @@ def class_for_tools(prop: Any) -> type:
     # `functools.cached_property`, say by `once_property`. Then isinstance() needs no answer from us, but pydantic still
     # wants a class of functools.
     return cls if functools is None else AttributeOfFunctools
+
+
+def _has_own_setter(cls: type) -> bool:
+    setter = getattr(cls, "__set__", None)
+    return isinstance(setter, FunctionType) and setter.__module__.partition(".")[0] != __name__.partition(".")[0]
 
 
 def _is_unwrapped_by_pydantic() -> bool:

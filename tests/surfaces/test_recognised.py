@@ -185,3 +185,33 @@ def test_a_thread_whose_first_function_is_in_c_may_touch_a_lazy_global(gilonce: 
     proxy = gilonce.lazy_global(make, reify=False)
     _thread.start_new_thread(operator.truth, (proxy,))
     assert done.wait(WATCHDOG)
+
+
+def test_a_subclass_with_a_setter_of_its_own_can_make_another_of_itself(gilonce: ModuleType) -> None:
+    """As kombu's `cached_property` does, a subclass of that of functools."""
+
+    class Settable(gilonce.once_property):  # type: ignore[misc,name-defined]
+        def __init__(self, function: Any, fset: Any = None) -> None:
+            super().__init__(function)
+            self.fset = fset
+
+        def __set__(self, instance: Any, value: object) -> None:
+            instance.__dict__[self.attrname] = self.fset(instance, value)
+
+        def setter(self, fset: Any) -> Any:
+            return self.__class__(self.func, fset)
+
+    class Owner:
+        @Settable
+        def value(self) -> object:
+            return "computed"
+
+        @value.setter
+        def value(self, value: object) -> object:
+            return [value]
+
+    owner = Owner()
+    assert owner.value == "computed"
+    owner.value = 1
+    assert owner.value == [1]
+    assert vars(Owner)["value"].__class__ is Settable

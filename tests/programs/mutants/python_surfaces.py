@@ -629,6 +629,13 @@ PROPERTY = [
         ("surfaces/test_pickling.py::test_what_is_in_a_slot_is_pickled_by_value[{}]",),
     ),
     Mutant(
+        "a user's property with a setter does not know its own class",
+        "_surfaces/recognised.py",
+        "if issubclass(cls, property) or _has_own_setter(cls):",
+        "if issubclass(cls, property):",
+        ("surfaces/test_recognised.py::test_a_subclass_with_a_setter_of_its_own_can_make_another_of_itself[{}]",),
+    ),
+    Mutant(
         "pydantic does not find the function of a property of a class",
         "_surfaces/recognised.py",
         "if not is_like_cached_property(prop) and not _is_unwrapped_by_pydantic():",
