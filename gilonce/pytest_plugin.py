@@ -13,7 +13,7 @@ import contextlib
 import functools
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from _pytest import fixtures
@@ -111,11 +111,14 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
-    # pytest, its plugins and unittest look at each object in a module or class, and would touch lazy globals.
+    # pytest, its plugins, unittest and doctest look at each object in a module or class, and would touch lazy globals.
     collect: Any = collector.collect
     node: Any = collector
-    # doctest touches none of itself; see `recognised.py`. It needs the module itself, to compare that of functions.
-    if isinstance(collector, pytest.Module) and type(collector).__name__ != "DoctestModule":
+    if type(collector).__name__ == "DoctestModule":
+        # It is a Module too, but doctest compares the module of each function with the one that it searches, so `obj`
+        # must stay.
+        node.collect = functools.partial(_collect_doctests_without_lazy_globals, collect)
+    elif isinstance(collector, pytest.Module):
         node.collect = functools.partial(_collect_without_lazy_globals, collector, collect)
     elif isinstance(collector, pytest.Class):
         # A TestCase too.
@@ -138,3 +141,22 @@ def _collect_without_lazy_globals(collector: pytest.Module, collect: Any) -> lis
 def _collect_class_without_lazy_globals(collector: pytest.Class, collect: Any) -> list[Any]:
     with _hidden_lazy_globals(collector.obj):
         return list(collect())
+
+
+def _collect_doctests_without_lazy_globals(collect: Any) -> list[Any]:
+    from doctest import DocTestFinder
+
+    finder: Any = DocTestFinder
+    find = finder._find
+
+    def find_without(self: Any, tests: Any, it: object, *arguments: Any) -> Any:
+        if not issubclass(type(it), type):
+            return find(self, tests, _without_lazy_globals(it), *arguments)
+        with _hidden_lazy_globals(cast("type", it)):
+            return find(self, tests, it, *arguments)
+
+    finder._find = find_without
+    try:
+        return list(collect())
+    finally:
+        finder._find = find
