@@ -55,7 +55,6 @@ enum {
     ARGS_SIMPLE = 32,   /* every parameter takes one argument, and `per_args_bind` binds the arguments */
     ARGS_ONE = 64,      /* there is one parameter, and it takes one positional argument */
     ARGS_CHOSEN = 128,  /* the cells that cell= makes do not race: Python fills empty ones */
-    ARGS_RENAMED = 256, /* a class statement has given the function a name, which may be another */
 };
 
 /* The parts of a key are on the C stack. With more parameters than this, the generated function makes the key. */
@@ -80,7 +79,8 @@ typedef struct {
     PyObject *keys;
     PyObject *owned_keys;
     TypeMemo memo;
-    int flags;
+    int flags;           /* written before the function is shared */
+    int is_renamed;      /* a class statement has given it a name, which may be another; at any time */
     int positional;      /* how many parameters can be given by position */
     int positional_only; /* how many of them can be given only by position */
 } PerArgs;

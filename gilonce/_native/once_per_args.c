@@ -103,7 +103,7 @@ static int
 per_args_may_own(PerArgs *self, PyObject *object)
 {
     PyObject *entry;
-    if (self->flags & ARGS_RENAMED) {
+    if (LOAD_NUMBER(&self->is_renamed)) {
         return 1;
     }
     int found = self->name == NULL ? 0 : type_lookup(Py_TYPE(object), self->name, &entry);
@@ -215,7 +215,7 @@ per_args_value(PerArgs *self, PyObject *owner, PyObject *const *args, Py_ssize_t
     Query query = {.left = -1};
     int first = owner != NULL, flags = self->flags;
     /* `key=` gets the arguments without the instance, so whether there is one is asked first. */
-    int asks_first = owner == NULL && flags & ARGS_RENAMED && self->key_function != Py_None;
+    int asks_first = owner == NULL && self->key_function != Py_None && LOAD_NUMBER(&self->is_renamed);
     if (flags & ARGS_ASYNC || self->key_makers == NULL || asks_first) {
         return per_args_in_python(self, owner, args, count, kwnames);
     }

@@ -110,6 +110,22 @@ per_args_set_flag(PerArgs *self, PyObject *value, void *flag)
 }
 
 static PyObject *
+per_args_get_is_renamed(PerArgs *self, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(LOAD_NUMBER(&self->is_renamed));
+}
+
+static int
+per_args_set_is_renamed(PerArgs *self, PyObject *value, void *Py_UNUSED(closure))
+{
+    int is_true = value == NULL ? -1 : PyObject_IsTrue(value);
+    if (is_true >= 0) {
+        STORE_NUMBER(&self->is_renamed, is_true);
+    }
+    return is_true < 0 ? -1 : 0;
+}
+
+static PyObject *
 per_args_get_takes_owner(PerArgs *self, void *Py_UNUSED(closure))
 {
     return self->flags & ARGS_MAY_TAKE_OWNER ? Py_NewRef(Py_None) : PyBool_FromLong(self->flags & ARGS_TAKE_OWNER);
@@ -165,7 +181,7 @@ static PyMemberDef per_args_members[] = {
 static PyGetSetDef per_args_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {"_is_async", (getter)per_args_get_flag, (setter)per_args_set_flag, NULL, (void *)ARGS_ASYNC},
-    {"_may_have_other_name", (getter)per_args_get_flag, (setter)per_args_set_flag, NULL, (void *)ARGS_RENAMED},
+    {"_may_have_other_name", (getter)per_args_get_is_renamed, (setter)per_args_set_is_renamed, NULL, NULL},
     {"_binds_to", (getter)per_args_get_binds_to, (setter)per_args_set_binds_to, NULL, NULL},
     {"_takes_owner", (getter)per_args_get_takes_owner, (setter)per_args_set_takes_owner, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},

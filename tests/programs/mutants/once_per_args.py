@@ -323,7 +323,7 @@ C = [
     Mutant(
         "a function under another name is no method",
         "_native/once_per_args.c",
-        "    if (self->flags & ARGS_RENAMED) {\n        return 1;\n    }\n",
+        "    if (LOAD_NUMBER(&self->is_renamed)) {\n        return 1;\n    }\n",
         "",
         (OURS + "_owners.py::test_a_function_is_a_method_under_any_name[{}-arguments]",),
     ),
