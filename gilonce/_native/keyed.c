@@ -166,6 +166,18 @@ table_grow(Table *self)
     return 0;
 }
 
+/* Say that a key was added or removed. A reader that sees this must also see what another thread has moved before, under
+   the lock, so this is a release, too. See tests/litmus/refill.litmus. */
+static inline void
+table_note_change(Table *self)
+{
+#ifdef Py_GIL_DISABLED
+    _Py_atomic_store_ssize_release(&self->changes, self->changes + 2);
+#else
+    self->changes += 2;
+#endif
+}
+
 /* Add the key of a query. Its search has just ended. */
 static Entry *
 table_add(Table *self, Query *query)
@@ -185,7 +197,7 @@ table_add(Table *self, Query *query)
     STORE(&entry->key, query->key);
     self->used++;
     self->live++;
-    STORE_NUMBER(&self->changes, self->changes + 2);
+    table_note_change(self);
     return entry;
 }
 
@@ -200,7 +212,7 @@ table_remove_unused(Table *self, Entry *entry)
     }
     STORE(&entry->key, REMOVED);
     self->live--;
-    STORE_NUMBER(&self->changes, self->changes + 2);
+    table_note_change(self);
     return key;
 }
 

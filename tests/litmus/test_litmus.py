@@ -110,6 +110,9 @@ TWINS: dict[str, dict[str, list[tuple[str, str]]]] = {
             ("(value, 2, memory_order_release);\n", f"(value, 2, memory_order_release);\n{ODD}"),
         ],
         "`changes` is not read again": [("(after == before)", "(before == before)")],
+        "a later change is noted in no order": [
+            ("(changes, 4, memory_order_release)", "(changes, 4, memory_order_relaxed)"),
+        ],
     },
     "grow": {
         "the old entries are not emptied": [(EMPTY, "")],
