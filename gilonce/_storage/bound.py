@@ -46,7 +46,6 @@ The slot's descriptor reads and writes in C, each time atomically. The dict oper
 from __future__ import annotations
 
 import os
-from weakref import ref
 
 from .._cells.callables import name_of
 from .._cells.racing import EMPTY, GILOnceCell, replace_entry
@@ -190,40 +189,6 @@ def is_class(owner: object) -> TypeGuard[type]:
     This asks `type()` and not `isinstance()`: a proxy to a class must not overwrite that class's values.
     """
     return issubclass(type(owner), type)
-
-
-class _StrongReference:
-    """A stand-in for a weak reference to an instance whose class does not support them. It forms a reference cycle."""
-
-    __slots__ = ("_owner",)
-
-    def __init__(self, owner: object) -> None:
-        self._owner = owner
-
-    def __call__(self) -> object:
-        return self._owner
-
-
-def reference_to(owner: object) -> Callable[[], object]:
-    """Return a reference to `owner`, a weak one if its class supports them.
-
-    What is stored in the `__dict__` of an instance has such a reference, because a copy of the instance carries it too
-    and must detect that it is not its own.
-    """
-    try:
-        return ref(owner)
-    except TypeError:
-        return _StrongReference(owner)
-
-
-def is_reference_to(reference: Callable[[], object], owner: object, namespace: object) -> bool:
-    """Return whether `reference` is to `owner`, or to an instance with the same `__dict__`, which is `namespace`.
-
-    This asks the other instance for its `__dict__` now. The `id` of the `__dict__` that it had earlier would not do:
-    the program may have replaced that one, and then another `__dict__` may have the same `id`.
-    """
-    original = reference()
-    return original is owner or (type(namespace) is dict and getattr(original, "__dict__", None) is namespace)
 
 
 def _unique_key(key: str) -> str:

@@ -31,16 +31,9 @@ from .._cells.arguments import check_initializer
 from .._cells.callables import name_of
 from .._cells.exclusive import ExclusiveInit, OnceLock, WaitingInit
 from .._cells.racing import EMPTY, GILOnceCell, name_cell
-from .bound import (
-    Definition,
-    DictCell,
-    NotesInClass,
-    SlotCell,
-    is_class,
-    is_reference_to,
-    reference_to,
-)
+from .bound import Definition, DictCell, NotesInClass, SlotCell, is_class
 from .class_values import CELL_SUFFIX
+from .entries import elect_entry, identity_of, is_reference_to, reference_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +44,7 @@ if TYPE_CHECKING:
     from .._cells.wait_graph import Attempt
     from .bound import BoundCell, FindSlot
     from .class_values import ClassValues
+    from .entries import Candidates
 
     Make = Callable[[], Any]
 
@@ -196,22 +190,13 @@ class CellEntry:
         self.cell = cell
         self._owner = reference_to(owner)
 
-    def belongs_to(self, owner: object, namespace: object) -> bool:
+    def is_of(self, owner: object, namespace: object) -> bool:
         """Return whether this is the entry of `owner`, whose `__dict__` is `namespace`."""
         return is_reference_to(self._owner, owner, namespace)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # In a deep copy or a pickle of the instance, the entry becomes None.
         return type(None), ()
-
-
-def identity_of(owner: object, namespace: object) -> object:
-    """Return the object by whose `id` the place of an instance's cell is known while threads fill it.
-
-    This is the `__dict__`, because two instances may share one, and so may a proxy and the object behind it. A
-    `__dict__` that is not a dict may be a new mapping at every access. Then it is the instance.
-    """
-    return namespace if type(namespace) is dict else owner
 
 
 class CellPerOwnerDefinition(Definition):
@@ -226,8 +211,7 @@ class CellPerOwnerDefinition(Definition):
         self.make = make
         self.final = final
         self.cell_key = self.key + CELL_SUFFIX
-        #: By the `id` of its `identity_of`: an instance that has no cell yet, and the candidate for its cell.
-        self.candidates: dict[int, tuple[object, CellEntry]] = {}
+        self.candidates: Candidates = {}
 
     def make_cell(self) -> Any:
         return self.make()
@@ -258,26 +242,10 @@ class CellPerOwnerDefinition(Definition):
         """
         namespace = self.namespace_of(instance)
         entry = namespace.get(self.cell_key)
-        if type(entry) is CellEntry and entry.belongs_to(instance, namespace):
+        if type(entry) is CellEntry and entry.is_of(instance, namespace):
             return entry.cell
-        key = id(identity_of(instance, namespace))
-        candidate = instance, CellEntry(self.make(), instance)
-        try:
-            candidate = self.candidates.setdefault(key, candidate)
-            entry = self._store(namespace, key, candidate)
-        finally:
-            # A second time, because Ctrl-C may have interrupted the first, and a candidate keeps the instance alive.
-            self._store(namespace, key, candidate)
+        entry = elect_entry(self.candidates, instance, namespace, self.cell_key, CellEntry(self.make(), instance))
         return entry.cell
-
-    def _store(self, namespace: Any, key: int, candidate: tuple[object, CellEntry]) -> CellEntry:
-        """Store the elected candidate unless an entry is stored. Drop the candidate, and return the stored entry."""
-        entry = namespace.get(self.cell_key)
-        if type(entry) is not CellEntry or not entry.belongs_to(candidate[0], namespace):
-            entry = namespace[self.cell_key] = candidate[1]
-        if self.candidates.get(key) is candidate:
-            self.candidates.pop(key, None)
-        return entry
 
 
 class StoredElsewhere:

@@ -39,12 +39,15 @@ from _weakref import _remove_dead_weakref, ref  # type: ignore[attr-defined]
 
 from .._cells.racing import EMPTY
 from .._native import replace_with_native
-from .bound import BoundCell, Definition, is_class, is_reference_to, reference_to
+from .bound import BoundCell, Definition, is_class
+from .entries import elect_entry, is_own, is_reference_to, reference_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
     from typing import Any, Protocol
+
+    from .entries import Candidates
 
     class Node(Protocol):
         _chain: Chain
@@ -234,8 +237,7 @@ class KeyedDefinition(Definition):
 
     def __init__(self, function: object, discard: Any, advice: str) -> None:
         super().__init__(function, discard, advice)
-        #: By the `id` of its `__dict__` or its own: an instance that has no table yet, and the candidate for its table.
-        self.candidates: dict[int, tuple[object, Any]] = {}
+        self.candidates: Candidates = {}
 
     def make_table(self, owner: object = None, items: Iterable[Any] = ()) -> Any:
         """Return a new table. It belongs to `owner`, unless that is None.
@@ -261,32 +263,11 @@ class KeyedDefinition(Definition):
             return table
         namespace = self.namespace_of(owner)
         table = namespace.get(self.key)
-        if _is_table_of(table, owner, namespace):
+        if is_own(table, owner, namespace):
             return table
         # In a copy of an instance, and in an instance that was pickled, this is a table or an object with its values.
         items = table.items() if self.carries and hasattr(type(table), "items") else ()
-        place = id(namespace) if type(namespace) is dict else id(owner)
-        candidate = owner, self.make_table(owner, items)
-        try:
-            candidate = self.candidates.setdefault(place, candidate)
-            table = self._store(namespace, place, candidate)
-        finally:
-            # A second time, because Ctrl-C may have interrupted the first, and a candidate keeps the instance alive.
-            self._store(namespace, place, candidate)
-        return table
-
-    def _store(self, namespace: Any, place: int, candidate: tuple[object, Any]) -> Any:
-        """Store the elected candidate unless a table is stored. Drop the candidate, and return the stored table."""
-        table = namespace.get(self.key)
-        if not _is_table_of(table, candidate[0], namespace):
-            table = namespace[self.key] = candidate[1]
-        if self.candidates.get(place) is candidate:
-            self.candidates.pop(place, None)
-        return table
-
-
-def _is_table_of(table: Any, owner: object, namespace: object) -> bool:
-    return hasattr(type(table), "is_of") and table.is_of(owner, namespace)
+        return elect_entry(self.candidates, owner, namespace, self.key, self.make_table(owner, items))
 
 
 class OwnedTable:

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from .._cells.racing import GILOnceCell
 
 
+def to_assign(value: Any, cell: Any) -> Any:
+    """Return what to store when `value` is assigned to the attribute whose cell is `cell`; `EMPTY` for nothing.
+
+    monkeypatch reads an attribute, replaces it, and later assigns what it has read, to restore the value.
+    """
+    return value.when_read if type(value) is AwaitableValue and value.belongs_to(cell) else value
+
+
 class AwaitableValue:
     """A value that can be awaited any number of times, or run as one task.
 

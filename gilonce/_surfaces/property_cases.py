@@ -24,7 +24,7 @@ from .._cells.callables import name_of
 from .._cells.racing import EMPTY, AlreadySetError
 from .._storage.bound import is_class
 from .._storage.class_values import prepare
-from .awaitable_value import AwaitableValue
+from .awaitable_value import AwaitableValue, to_assign
 from .recognised import is_read_by_tool
 from .slots import entry_of, member_for, prepare_class
 
@@ -136,9 +136,7 @@ class SlotOrAsyncProperty(DictProperty):
 
     def __set__(self, instance: object, value: Any) -> None:
         cell = self._cell_of(instance)
-        if type(value) is AwaitableValue and value.belongs_to(cell):
-            # monkeypatch reads an attribute, replaces it, and later assigns what it has read, to restore the value.
-            value = value.when_read
+        value = to_assign(value, cell)
         if value is EMPTY:
             cell.take()
         else:
@@ -174,9 +172,7 @@ class AskingProperty(DictProperty):
 
     def __set__(self, instance: object, value: Any) -> None:
         cell = self._cell_of(instance)
-        if type(value) is AwaitableValue and value.belongs_to(cell):
-            # As in `SlotOrAsyncProperty`.
-            value = value.when_read
+        value = to_assign(value, cell)
         cell.take()
         while value is not EMPTY:
             try:

@@ -84,7 +84,7 @@ PYTHON = [
     ),
     Mutant(
         "a copy shares the original's table",
-        "_storage/bound.py",
+        "_storage/entries.py",
         "    return original is owner or (",
         "    return original is owner or (True or ",
         (
@@ -95,7 +95,7 @@ PYTHON = [
     ),
     Mutant(
         "instances that share their dict do not share what is stored in it",
-        "_storage/bound.py",
+        "_storage/entries.py",
         'getattr(original, "__dict__", None) is namespace)',
         "False)",
         (
@@ -104,7 +104,7 @@ PYTHON = [
     ),
     Mutant(
         "only the dict tells whose a table is",
-        "_storage/bound.py",
+        "_storage/entries.py",
         "    return original is owner or (",
         "    return (",
         (OURS + "_owners.py::test_a_method_has_values_in_an_instance_whose_dict_is_not_a_dict[{}]",),

@@ -37,7 +37,7 @@ CHOICE = [
     Mutant(
         "the cell in an instance is not told by its owner",
         "_storage/cell_option.py",
-        "        if type(entry) is CellEntry and entry.belongs_to(instance, namespace):\n",
+        "        if type(entry) is CellEntry and entry.is_of(instance, namespace):\n",
         "        if type(entry) is CellEntry:\n",
         (COPIES % "ThreadOnceCell", COPIES % "one's own"),
     ),
@@ -50,16 +50,16 @@ CHOICE = [
     ),
     Mutant(
         "threads that make the cell of an instance at once have each their own",
-        "_storage/cell_option.py",
-        "            candidate = self.candidates.setdefault(key, candidate)\n",
-        "            pass\n",
+        "_storage/entries.py",
+        "        candidate = candidates.setdefault(place, candidate)\n",
+        "        pass\n",
         (BETWEEN.format("once_method with ProcessOnceCell: touch | touch"),),
     ),
     Mutant(
         "the candidate for the cell of an instance is never dropped",
-        "_storage/cell_option.py",
-        "            self.candidates.pop(key, None)\n",
-        "            pass\n",
+        "_storage/entries.py",
+        "        candidates.pop(place, None)\n",
+        "        pass\n",
         (CELL_OPTION + "_owners.py::test_neither_instance_nor_class_is_kept_alive[{}-ThreadOnceCell]",),
     ),
     Mutant(
@@ -72,7 +72,7 @@ CHOICE = [
     ),
     Mutant(
         "a copy takes over the cell of an instance that is gone",
-        "_storage/bound.py",
+        "_storage/entries.py",
         "    return original is owner or (",
         "    return original is owner or original is None or (",
         (
@@ -82,7 +82,7 @@ CHOICE = [
     ),
     Mutant(
         "instances that share their attributes have each a cell",
-        "_storage/cell_option.py",
+        "_storage/entries.py",
         "return namespace if type(namespace) is dict else owner",
         "return owner",
         (
@@ -92,9 +92,9 @@ CHOICE = [
     ),
     Mutant(
         "Ctrl-C while a cell is stored in an instance leaves the candidate",
-        "_storage/cell_option.py",
-        "            self._store(namespace, key, candidate)\n        return entry.cell\n",
-        "            pass\n        return entry.cell\n",
+        "_storage/entries.py",
+        "        _store(candidates, place, namespace, key, candidate)\n    return stored\n",
+        "        pass\n    return stored\n",
         (CELL_OPTION + "_owners.py::test_an_interrupt_while_a_cell_is_stored_in_an_instance_leaves_no_candidate[{}]",),
     ),
     Mutant(
