@@ -150,6 +150,7 @@ def _collect_doctests_without_lazy_globals(collect: Any) -> list[Any]:
     find = finder._find
 
     def find_without(self: Any, tests: Any, it: object, *arguments: Any) -> Any:
+        # From Python 3.13 on, doctest does not touch those in classes.
         if not issubclass(type(it), type):
             return find(self, tests, _without_lazy_globals(it), *arguments)
         with _hidden_lazy_globals(cast("type", it)):

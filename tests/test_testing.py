@@ -975,7 +975,7 @@ def test_an_interrupt_leaves_everything_as_before(
     use()
     gc.collect()
     request.addfinalizer(gc.enable)
-    gc.disable()  # what other tests have left is not to be collected, and interrupted, here
+    gc.disable()  # because the interrupt could come while the garbage of other tests is collected
     for position in positions():
         isolated = testing.isolated()
         at_bytecode = AtBytecode(position, raise_interrupt, (files_of(gilonce),))

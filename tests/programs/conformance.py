@@ -93,8 +93,8 @@ LOP_EXCLUDED: list[tuple[str, type[Exception], list[str]]] = [
     ("its text for what is no path; here it is the real object's error", AssertionError, ["test_fspath"]),
     ("its AttributeError for what is not iterable; here it is the real object's error", TypeError, ["test_for_2"]),
 ]
-# For an object that is not a context manager, lazy-object-proxy raises one error of each kind. gilonce raises the real
-# object's error, which is a TypeError from Python 3.11 on.
+# Of an object that is no context manager, lazy-object-proxy's tests expect an AttributeError in one statement and a
+# TypeError in the other. gilonce raises the object's error in both, which is a TypeError from Python 3.11 on.
 if sys.version_info >= (3, 11):
     LOP_EXCLUDED.append(("its AttributeError for `async with`", TypeError, ["test_with_3", "test_with_4"]))
 else:

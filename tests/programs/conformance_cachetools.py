@@ -1,8 +1,8 @@
 """cachetools' own tests of one value per arguments, with `once_per_args` instead of its decorators.
 
-`conformance.py` runs them. The decorators of cachetools keep the values in a cache that the caller hands in. Here there
-is no such cache. So the tests get a stand-in, which can only be cleared. A test that asks it for more is excluded at
-that moment, when its checks up to there have passed.
+`conformance.py` runs them. The decorators of cachetools keep the values in a cache that the caller hands in, and
+`once_per_args` keeps them itself. So the tests get a stand-in for the cache, which can only be cleared. A test that
+asks it for more is excluded at that moment, when its checks up to there have passed.
 """
 
 from __future__ import annotations

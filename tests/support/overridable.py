@@ -41,9 +41,6 @@ def per_process(gilonce: Any, discard: Any) -> Any:
 class Loop:
     """Stands for an event loop, and has no sockets that must be closed."""
 
-    def is_closed(self) -> bool:
-        return False
-
 
 class InLoop:
     """A cell whose methods run as in a running event loop, without one that runs."""

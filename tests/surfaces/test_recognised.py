@@ -175,7 +175,7 @@ assert "functools" not in sys.modules
 
 
 def test_a_thread_whose_first_function_is_in_c_may_touch_a_lazy_global(gilonce: ModuleType) -> None:
-    """Whoever asks is found in the stack, and there nobody is."""
+    """The search for the caller comes to the end of the stack, and finds none."""
     done = threading.Event()
 
     def make() -> list[str]:

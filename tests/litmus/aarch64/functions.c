@@ -60,7 +60,7 @@ litmus_count_and_publish(Py_ssize_t *count, PyObject **field, PyObject *value)
     return WRITE_IF_NULL(field, value);
 }
 
-/* What `cell_take` does, with the drop of the reference that it gets. */
+/* What `cell_take` does. It returns the field's reference, which is dropped here. */
 Py_ssize_t
 litmus_take_and_drop(Py_ssize_t *count, PyObject **field)
 {

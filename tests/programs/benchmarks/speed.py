@@ -612,7 +612,7 @@ if not HAS_GIL:
             time=in_two_threads,
         )
     )
-    # 3.13 makes functions immortal, so that threads do not contend for their counts. It offers that to nobody else.
+    # 3.13 makes functions immortal, so that threads do not contend for their counts. Other types cannot have that.
     what, theirs = ("plain", "function()") if sys.version_info >= (3, 14) else ("of functools.cache", "cache()")
     ROWS.append(Row(f"f() of @once / {what}, in two threads at once", "once()", theirs, 1.0, time=in_two_threads))
 

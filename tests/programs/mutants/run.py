@@ -66,7 +66,7 @@ ORIGINAL_LIMIT = 900.0
 #: How often the tests run before a mutant counts as survived, because a race may miss its moment once.
 TRIES = 3
 
-#: For a mutant that makes threads wait: a replacement in the tests that makes them give up soon.
+#: A replacement in the tests, which makes threads give up soon. It is for mutants that make threads wait.
 PATIENCE = "tests/support/__init__.py", "WATCHDOG = 30.0", "WATCHDOG = 3.0"
 
 #: Starts the processes that run the tests. Where there is a fork, each has imported this before: pytest and what the

@@ -14,6 +14,7 @@ from typing import Any
 
 from support import drive
 from support.interleaving.scenario import Model, OverriddenModel, Scenario, Value
+from support.overridable import Loop
 from support.surfaces import SURFACES, Access, With, of_attribute, of_methods
 
 # Overrides that call `super()`. Their values are made of their base's value, so they have a model of their own.
@@ -81,7 +82,7 @@ def build_surface(
         elif surface == "once_method_in_slot":
             access.another().cell()
         if cell == "LoopOnceCell":
-            access.loops = {thread: _Loop() for thread in ("0", "1", "2", "end", "after")}
+            access.loops = {thread: Loop() for thread in ("0", "1", "2", "end", "after")}
         if is_found:
             found = access.cell_of()
             access.cell_of = lambda: found
@@ -125,10 +126,6 @@ def _look_under_override(access: Access, value: Value) -> Any:
 def _look_in_isolation(access: Access) -> Any:
     with sys.modules["gilonce.testing"].isolated():
         return access.look()
-
-
-class _Loop:
-    """Stands for an event loop."""
 
 
 def _in_loop(act: Callable[[Access, Value], Any]) -> Callable[[Access, Value], Any]:
