@@ -70,6 +70,8 @@ _IMMUTABLE = 1 << 8
 
 def changeable_names_of(cls: type) -> list[tuple[str, bool]]:
     """Return the special names that could be others later, with whether each is hidden by None, to compare them."""
+    if flags_of(cls) & _IMMUTABLE:
+        return []  # and so are its bases
     return [
         (name, entry is None)
         for base in mro_of(cls)
